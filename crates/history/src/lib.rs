@@ -1,0 +1,33 @@
+//! What happened in a run, as plain data.
+//!
+//! This crate holds the vocabulary that every other part of Perjury shares: what a client asked
+//! ([`Call`]), what it was answered ([`Reply`], [`Outcome`]), what was broken ([`Fault`],
+//! [`Injection`]), where ([`Topology`]), and the file that records all of it ([`Writer`],
+//! [`read_file`]). It also reads the histories of other tools ([`import`]) and writes Jepsen's EDN
+//! ([`export`]).
+//!
+//! It holds no policy: nothing here opens a socket, starts a process, reads a clock or decides
+//! whether a history is good.
+
+mod entry;
+pub mod export;
+mod fault;
+mod file;
+pub mod import;
+mod line;
+mod operation;
+mod operations;
+mod topology;
+mod value;
+mod verdict;
+
+pub use entry::{Entry, Event, Index, Nanos, Phase, Process};
+pub use fault::{Cut, Fault, FaultId, Injection};
+pub use file::{
+    FileError, Header, History, SCHEMA, Truncation, Writer, close, read_bytes, read_file, verify_sum,
+};
+pub use operation::{Call, Cause, Micro, Outcome, Reply};
+pub use operations::{Operation, PairingError, pair};
+pub use topology::{Node, NodeName, Topology};
+pub use value::{Key, Value};
+pub use verdict::{Anomaly, AnomalyKind, Finding, Judgement, Verdict};

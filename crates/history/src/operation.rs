@@ -1,0 +1,185 @@
+//! What a client can ask of a database and what can come of it.
+
+use std::fmt;
+
+use crate::{Key, Value};
+
+/// One step of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Micro {
+    /// Read a key. The value is what was read; in an invocation `None`.
+    Read(Key, Option<Value>),
+    /// Write a value to a key.
+    Write(Key, Value),
+    /// Append a value to the list at a key.
+    Append(Key, Value),
+}
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// Read a register.
+    Read { key: Key },
+    /// Overwrite a register.
+    Write { key: Key, value: Value },
+    /// Set a register to `to` if it holds `from`.
+    Cas { key: Key, from: Value, to: Value },
+    /// Concatenate text to what the key holds.
+    Append { key: Key, value: Value },
+    /// Add one element to a set.
+    Add { key: Key, element: Value },
+    /// Read all elements of a set.
+    ReadAll { key: Key },
+    /// Take a lock.
+    Acquire { key: Key },
+    /// Give a lock back.
+    Release { key: Key },
+    /// Apply several steps as one.
+    Txn { steps: Vec<Micro> },
+}
+
+impl Call {
+    /// The word for this call in the history file (its `f`).
+    pub fn name(&self) -> &'static str {
+        match self {
+            Call::Read { .. } => "read",
+            Call::Write { .. } => "write",
+            Call::Cas { .. } => "cas",
+            Call::Append { .. } => "append",
+            Call::Add { .. } => "add",
+            Call::ReadAll { .. } => "read-all",
+            Call::Acquire { .. } => "acquire",
+            Call::Release { .. } => "release",
+            Call::Txn { .. } => "txn",
+        }
+    }
+
+    /// The one object that the call touches; `None` for a transaction.
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Call::Read { key }
+            | Call::Write { key, .. }
+            | Call::Cas { key, .. }
+            | Call::Append { key, .. }
+            | Call::Add { key, .. }
+            | Call::ReadAll { key }
+            | Call::Acquire { key }
+            | Call::Release { key } => Some(key),
+            Call::Txn { .. } => None,
+        }
+    }
+
+    /// Can the call change nothing? Then an unanswered one had no effect for sure.
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            Call::Read { .. } | Call::ReadAll { .. } => true,
+            Call::Txn { steps } => steps.iter().all(|step| matches!(step, Micro::Read(..))),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Call::Read { key } => write!(f, "read {key}"),
+            Call::Write { key, value } => write!(f, "write {value} to {key}"),
+            Call::Cas { key, from, to } => write!(f, "compare-and-set {key} from {from} to {to}"),
+            Call::Append { key, value } => write!(f, "append {value} to {key}"),
+            Call::Add { key, element } => write!(f, "add {element} to {key}"),
+            Call::ReadAll { key } => write!(f, "read all of {key}"),
+            Call::Acquire { key } => write!(f, "acquire {key}"),
+            Call::Release { key } => write!(f, "release {key}"),
+            Call::Txn { steps } => {
+                f.write_str("transaction")?;
+                for step in steps {
+                    match step {
+                        Micro::Read(key, None) => write!(f, " [read {key}]")?,
+                        Micro::Read(key, Some(value)) => write!(f, " [read {key} = {value}]")?,
+                        Micro::Write(key, value) => write!(f, " [write {value} to {key}]")?,
+                        Micro::Append(key, value) => write!(f, " [append {value} to {key}]")?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What a database answered to a call that it carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reply {
+    /// The call took effect; there is nothing more to say.
+    Done,
+    /// The value that was read.
+    Value(Value),
+    /// A value was read but it is not known (Knossos writes `nil`): it matches anything.
+    Unknown,
+    /// Did the compare-and-set find what it asked for?
+    Swapped(bool),
+    /// The elements that were read, in the order of the answer, duplicates kept.
+    Elements(Vec<Value>),
+    /// The steps of a transaction with the values read.
+    Txn(Vec<Micro>),
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reply::Done => f.write_str("done"),
+            Reply::Value(value) => write!(f, "{value}"),
+            Reply::Unknown => f.write_str("some value"),
+            Reply::Swapped(true) => f.write_str("swapped"),
+            Reply::Swapped(false) => f.write_str("not swapped: another value was there"),
+            Reply::Elements(elements) => write!(f, "{} elements", elements.len()),
+            Reply::Txn(steps) => write!(f, "{}", Call::Txn { steps: steps.clone() }),
+        }
+    }
+}
+
+/// Why a call did not succeed: a short stable word to group by, and the details in full.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Cause {
+    /// A lower-case word with hyphens, such as `timeout` or `connection-refused`.
+    pub code: String,
+    /// What was said, for people. Hostile text: it may come from the database.
+    pub detail: String,
+}
+
+impl Cause {
+    /// A cause from its code and details.
+    pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Cause {
+        Cause { code: code.into(), detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detail.is_empty() {
+            return f.write_str(&self.code);
+        }
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It took effect at some instant between its invocation and this completion.
+    Ok(Reply),
+    /// It did not take effect and never will.
+    Fail(Cause),
+    /// Nobody knows: it may take effect at any time after its invocation, or never.
+    Info(Cause),
+}
+
+impl Outcome {
+    /// The word for this outcome in the history file (its `type`).
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Ok(_) => "ok",
+            Outcome::Fail(_) => "fail",
+            Outcome::Info(_) => "info",
+        }
+    }
+}

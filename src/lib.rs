@@ -1,0 +1,3 @@
+//! Perjury puts databases under oath.
+
+pub mod remote;

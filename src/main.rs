@@ -1,0 +1,2 @@
+//! The `perjury` binary.
+fn main() {}
