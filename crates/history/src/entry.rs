@@ -6,7 +6,16 @@ use crate::{Call, Fault, FaultId, Injection, NodeName, Outcome};
 
 /// The position of an entry in its history, from 0, without gaps.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
     serde::Deserialize,
 )]
 #[serde(transparent)]

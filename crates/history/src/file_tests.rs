@@ -1,0 +1,148 @@
+use super::*;
+use crate::{
+    Call, Cause, Cut, Fault, FaultId, Injection, Key, Micro, NodeName, Outcome, Phase, Reply, Value,
+};
+
+fn header() -> Header {
+    Header {
+        perjury_history: SCHEMA,
+        run: "r1".into(),
+        model: "register".into(),
+        nodes: Topology::default(),
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("perjury-history-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn every_event() -> Vec<Event> {
+    let key = || Key::from("k");
+    let node = || NodeName::from("n1");
+    let calls = [
+        Call::Read { key: key() },
+        Call::Write { key: key(), value: Value::Nil },
+        Call::Cas { key: key(), from: 1.into(), to: Value::Raw([9].as_slice().into()) },
+        Call::Append { key: key(), value: "x".into() },
+        Call::Add { key: key(), element: 3.into() },
+        Call::ReadAll { key: key() },
+        Call::Acquire { key: key() },
+        Call::Release { key: key() },
+        Call::Txn {
+            steps: vec![
+                Micro::Read(key(), None),
+                Micro::Write(key(), 1.into()),
+                Micro::Read(key(), Some(Value::Nil)),
+            ],
+        },
+    ];
+    let outcomes = [
+        Outcome::Ok(Reply::Done),
+        Outcome::Ok(Reply::Value(Value::Nil)),
+        Outcome::Ok(Reply::Unknown),
+        Outcome::Ok(Reply::Swapped(false)),
+        Outcome::Ok(Reply::Elements(vec![])),
+        Outcome::Ok(Reply::Txn(vec![Micro::Append(key(), "a\nb".into())])),
+        Outcome::Fail(Cause::new("refused", "")),
+        Outcome::Info(Cause::new("timeout", "no answer in 5 s <script>")),
+    ];
+    let cuts = vec![Cut { node: node(), from: vec!["n2".into()] }];
+    let mut events: Vec<Event> =
+        calls.into_iter().map(|call| Event::Invoke { process: 1, node: node(), call }).collect();
+    events.extend(outcomes.into_iter().map(|outcome| Event::Complete {
+        process: 1,
+        call: Index(0),
+        outcome,
+    }));
+    events.extend([
+        Event::Inject { id: FaultId(1), fault: Fault::Partition { shape: "halves".into(), cuts } },
+        Event::Inject { id: FaultId(2), fault: Fault::Kill { nodes: vec![node()] } },
+        Event::Injected { id: FaultId(1), injection: Injection::Installed("12 dropped".into()) },
+        Event::Heal { id: FaultId(1) },
+        Event::Healed { id: FaultId(1), injection: Injection::Skipped("none".into()) },
+        Event::Phase(Phase::Settle),
+        Event::Note("n2 is primary".into()),
+    ]);
+    events
+}
+
+fn written(folder: &Path, events: &[Event]) -> PathBuf {
+    let path = folder.join("history.jsonl");
+    let mut writer = Writer::create(&path, &header()).unwrap();
+    for (time, event) in events.iter().enumerate() {
+        writer.append(time as u64, event);
+    }
+    writer.flush().unwrap();
+    path
+}
+
+#[test]
+fn every_event_survives_the_file_and_its_compression() {
+    let folder = folder("all");
+    let events = every_event();
+    let path = written(&folder, &events);
+    let read = read_file(&path).unwrap();
+    assert_eq!(read.header, Some(header()));
+    assert_eq!(read.truncation, None);
+    assert_eq!(read.entries.iter().map(|entry| entry.event.clone()).collect::<Vec<_>>(), events);
+    let (closed, sum) = close(&path).unwrap();
+    assert!(!path.exists());
+    assert_eq!(read_file(&closed).unwrap(), read);
+    std::fs::write(folder.join("SHA256SUMS"), format!("{sum}  history.jsonl.zst\n")).unwrap();
+    verify_sum(&closed).unwrap();
+    std::fs::write(&closed, b"changed").unwrap();
+    assert!(matches!(read_file(&closed), Err(FileError::Sum { .. })));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_file_cut_off_at_any_byte_is_read_up_to_its_last_whole_line() {
+    let folder = folder("cut");
+    let path = written(&folder, &every_event());
+    let bytes = std::fs::read(&path).unwrap();
+    let first = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+    for end in first + 1..bytes.len() {
+        let read = read_lines(&path, &bytes[..end], None).unwrap();
+        let lines = bytes[..end].iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(read.entries.len(), lines - 1);
+        assert_eq!(read.truncation.is_some(), bytes[end - 1] != b'\n');
+    }
+    let (closed, _) = close(&path).unwrap();
+    let whole = std::fs::read(&closed).unwrap();
+    std::fs::write(&closed, &whole[..whole.len() - 5]).unwrap();
+    assert!(read_file(&closed).unwrap().truncation.is_some());
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn damage_in_the_middle_names_the_line_and_what_is_wrong() {
+    let cases = [
+        (
+            "{\"index\":0,\"time\":1,\"type\":\"invoke\",\"process\":1,\"node\":\"n\",\"f\":\"jump\"}",
+            "unknown operation \"jump\"",
+        ),
+        ("{\"index\":0,\"time\":1,\"type\":\"dance\"}", "unknown entry type \"dance\""),
+        (
+            "{\"index\":0,\"time\":1,\"type\":\"ok\",\"process\":1,\"call\":0}",
+            "needs the field \"f\"",
+        ),
+        ("{\"index\":0,\"tyme\":1}", "unknown field `tyme`"),
+        ("{\"index\":4,\"time\":1,\"type\":\"heal\",\"id\":1}", "lines are missing"),
+        ("\u{0}garbage", "expected value"),
+    ];
+    let top = serde_json::to_string(&header()).unwrap();
+    for (line, expected) in cases {
+        let text = format!("{top}\n{line}\n");
+        let error = read_lines(Path::new("h.jsonl"), text.as_bytes(), None).unwrap_err();
+        let message = error.to_string();
+        assert!(message.starts_with("h.jsonl:2: "), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+    let newer = "{\"perjury-history\":99,\"surprise\":1}\n";
+    let error = read_lines(Path::new("h"), newer.as_bytes(), None).unwrap_err();
+    assert!(matches!(error, FileError::Newer { found: 99, .. }));
+    assert!(read_lines(Path::new("h"), b"", None).is_err());
+}
