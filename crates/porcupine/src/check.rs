@@ -1,0 +1,131 @@
+//! The whole check: partitions, threads, and the answer made of their answers.
+//!
+//! Not the search itself. The invariant: illegal beats exhausted, exhausted beats legal; one illegal
+//! partition makes the history illegal whatever happened to the others.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use crate::search::{Found, search};
+use crate::{
+    Budget, Evidence, Linearization, Meter, Model, Operation, PartitionEvidence, Progress, Reason,
+    Search,
+};
+
+/// Whether `history` is linearizable with respect to `model`, as far as `budget` allows to tell.
+///
+/// Partitions are searched in parallel; the first illegal one ends the check. Which partition that
+/// is may differ between runs, the verdict does not.
+///
+/// # Panics
+/// If [`Model::partition`] does not give every index exactly once; and with the model's own panic if
+/// it panics.
+pub fn check<M>(model: &M, history: &[Operation<M::Input, M::Output>], budget: &Budget) -> Search
+where
+    M: Model + Sync,
+    M::Input: Sync,
+    M::Output: Sync,
+{
+    check_within(model, history, &budget.start())
+}
+
+/// [`check`] on a budget that is running already: one that the model holds too, or that several
+/// checks share.
+///
+/// # Panics
+/// As [`check`].
+pub fn check_within<M>(
+    model: &M,
+    history: &[Operation<M::Input, M::Output>],
+    meter: &Meter,
+) -> Search
+where
+    M: Model + Sync,
+    M::Input: Sync,
+    M::Output: Sync,
+{
+    let parts = model.partition(history);
+    assert_covers(&parts, history.len());
+    let stop = AtomicBool::new(false);
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let _stop_others = StopOnPanic(&stop);
+        let mut found = Vec::new();
+        while !stop.load(Relaxed) && !meter.exceeded() {
+            let part = next.fetch_add(1, Relaxed);
+            let Some(indices) = parts.get(part) else { break };
+            let result = search(model, history, indices, meter, &stop);
+            if result.progress == Progress::Illegal {
+                stop.store(true, Relaxed);
+            }
+            found.push((part, result));
+        }
+        found
+    };
+    let threads = meter.threads().min(parts.len());
+    let found = if threads <= 1 { worker() } else { in_parallel(threads, &worker) };
+    answer(parts, found, meter)
+}
+
+fn in_parallel<T: Send>(threads: usize, worker: &(impl Fn() -> Vec<T> + Sync)) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let mut all = Vec::new();
+        for handle in handles {
+            match handle.join() {
+                Ok(part) => all.extend(part),
+                // The scope still waits for the other threads, which were told to stop.
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
+}
+
+struct StopOnPanic<'a>(&'a AtomicBool);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Relaxed);
+        }
+    }
+}
+
+fn answer(parts: Vec<Vec<usize>>, found: Vec<(usize, Found)>, meter: &Meter) -> Search {
+    let mut partitions: Vec<PartitionEvidence> = parts
+        .into_iter()
+        .map(|operations| PartitionEvidence {
+            operations,
+            progress: Progress::NotStarted,
+            partials: Vec::new(),
+            blocked: None,
+        })
+        .collect();
+    for (part, Found { progress, partials, blocked }) in found {
+        let operations = std::mem::take(&mut partitions[part].operations);
+        partitions[part] = PartitionEvidence { operations, progress, partials, blocked };
+    }
+    if partitions.iter().any(|part| part.progress == Progress::Illegal) {
+        return Search::Illegal(Evidence { partitions });
+    }
+    if partitions.iter().all(|part| part.progress == Progress::Linearizable) {
+        let orders = partitions.into_iter().flat_map(|part| part.partials).collect();
+        return Search::Linearizable(Linearization { partitions: orders });
+    }
+    // Without a reason on the meter the search ran out of record numbers, which is memory.
+    let reason = meter.reason().unwrap_or(Reason::Bytes);
+    Search::Exhausted { reason, evidence: Evidence { partitions } }
+}
+
+/// A partition that loses an operation could hide a violation, and one that repeats an operation
+/// could invent one. Both are bugs of the model, which must not turn into a verdict.
+fn assert_covers(parts: &[Vec<usize>], len: usize) {
+    let mut seen = vec![false; len];
+    for &index in parts.iter().flatten() {
+        assert!(index < len, "the model's partition names operation {index} of {len}");
+        assert!(!seen[index], "the model's partition repeats operation {index}");
+        seen[index] = true;
+    }
+    let lost = seen.iter().position(|seen| !seen);
+    assert!(lost.is_none(), "the model's partition loses operation {lost:?}");
+}

@@ -1,0 +1,70 @@
+//! The sequential specification that a history is checked against.
+//!
+//! Not a simulation: a model never answers, it only judges whether an answer fits a state. The
+//! invariant is purity: the same arguments give the same result, whatever was asked in between.
+//! Source: Porcupine's `Model`, with associated types in place of casts.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::Operation;
+
+/// A deterministic sequential specification.
+///
+/// Where one answer (or a missing one) may lead to several states, implement
+/// [`NondeterministicModel`](crate::NondeterministicModel) instead.
+pub trait Model {
+    /// The state of the object. `Eq` must hold only for states that no later step tells apart.
+    type State: Clone + Eq + Hash;
+    /// What a client asks.
+    type Input;
+    /// What a client is answered.
+    type Output;
+
+    /// The state before the first operation (of a partition).
+    fn init(&self) -> Self::State;
+
+    /// The state after the operation, or `None` where the model does not allow it in `state`.
+    ///
+    /// `output` is `None` for an indeterminate operation: the result is then the state after it took
+    /// effect, whatever it would have answered. The search considers by itself that it never took
+    /// effect, so an operation without effect in `state` may give `None` or the same state alike.
+    fn step(
+        &self,
+        state: &Self::State,
+        input: &Self::Input,
+        output: Option<&Self::Output>,
+    ) -> Option<Self::State>;
+
+    /// Splits the history into parts (indices into `history`) which are linearizable one by one if
+    /// and only if the whole is, such as the operations on one key. Every part starts in
+    /// [`Model::init`]. The parts must hold every index exactly once; [`check`](crate::check) panics
+    /// otherwise. By default there is one part. See [`partition_by`].
+    fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
+        vec![(0..history.len()).collect()]
+    }
+
+    /// Bytes that a state owns outside of its own size, for [`Budget::bytes`](crate::Budget::bytes).
+    /// By default none; an estimate will do.
+    fn heap_bytes(&self, _state: &Self::State) -> usize {
+        0
+    }
+}
+
+/// Groups operations by a key, in order of first appearance: a [`Model::partition`] for objects
+/// that are independent of each other.
+pub fn partition_by<I, O, K: Eq + Hash>(
+    history: &[Operation<I, O>],
+    key: impl Fn(&Operation<I, O>) -> K,
+) -> Vec<Vec<usize>> {
+    let mut parts: Vec<Vec<usize>> = Vec::new();
+    let mut part_of: HashMap<K, usize> = HashMap::new();
+    for (index, operation) in history.iter().enumerate() {
+        let part = *part_of.entry(key(operation)).or_insert(parts.len());
+        if part == parts.len() {
+            parts.push(Vec::new());
+        }
+        parts[part].push(index);
+    }
+    parts
+}

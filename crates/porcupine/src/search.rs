@@ -1,0 +1,384 @@
+//! The search for a linearization of one partition.
+//!
+//! Depth first: from a configuration, linearize in turn each operation that was called before the
+//! frontier's return, and go back where nothing leads on. Not recursive, so depth is bounded by
+//! memory alone. Everything else in the crate sees only [`search`] and [`Found`]: this module, with
+//! `configurations` and `timeline`, may be replaced by a faster one.
+//!
+//! Invariant: each configuration is entered once. Termination without success is then exhaustive,
+//! because what can follow a configuration does not depend on how it was reached.
+//!
+//! Source: Wing and Gong, "Testing and verifying concurrent objects" (1993), section 4; Lowe,
+//! "Testing for linearizability" (2017), section 3; Porcupine's `checkSingle`.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::configurations::{Configurations, Origin, Position};
+use crate::intern::{OptionalSets, States};
+use crate::timeline::{Timeline, number};
+use crate::{Meter, Model, Operation, PartitionEvidence, Progress};
+
+/// What is known about a partition when its search ends.
+pub(crate) struct Found {
+    pub(crate) progress: Progress,
+    /// As [`PartitionEvidence::partials`].
+    pub(crate) partials: Vec<Vec<usize>>,
+    /// As [`PartitionEvidence::blocked`].
+    pub(crate) blocked: Option<usize>,
+}
+
+/// Searches the operations of `history` with the indices `part`, until it knows, the meter is
+/// exceeded, or `stop` is set.
+pub(crate) fn search<M: Model>(
+    model: &M,
+    history: &[Operation<M::Input, M::Output>],
+    part: &[usize],
+    meter: &Meter,
+    stop: &AtomicBool,
+) -> Found {
+    let timeline = Timeline::new(history, part);
+    let mut walk = Walk::new(model, history, &timeline, Gauge::new(meter, stop));
+    let progress = walk.run();
+    walk.found(progress)
+}
+
+struct Walk<'a, M: Model> {
+    model: &'a M,
+    history: &'a [Operation<M::Input, M::Output>],
+    timeline: &'a Timeline,
+    gauge: Gauge<'a>,
+    links: Links,
+    states: States<M::State>,
+    optional: OptionalSets,
+    cache: Configurations,
+    /// The configuration that the search is at, its slot bits, and space for those of the next.
+    current: u32,
+    at: Position,
+    depth: u32,
+    bits: Vec<u64>,
+    next_bits: Vec<u64>,
+    /// The furthest configurations, ending in different states: what evidence is made of.
+    furthest: Vec<u32>,
+}
+
+impl<'a, M: Model> Walk<'a, M> {
+    fn new(
+        model: &'a M,
+        history: &'a [Operation<M::Input, M::Output>],
+        timeline: &'a Timeline,
+        gauge: Gauge<'a>,
+    ) -> Self {
+        let total = timeline.origin.len();
+        let words = timeline.width.div_ceil(64);
+        let mut walk = Self {
+            model,
+            history,
+            timeline,
+            gauge,
+            links: Links::new(timeline.completed(), total),
+            states: States::new(),
+            optional: OptionalSets::new(total - timeline.completed()),
+            cache: Configurations::new(words),
+            current: 0,
+            at: Position::default(),
+            depth: 0,
+            bits: vec![0; words],
+            next_bits: vec![0; words],
+            furthest: vec![0],
+        };
+        // The first state, the empty set and the root each get the number 0 that `at` says.
+        walk.states.intern(model.init(), |state| model.heap_bytes(state));
+        walk.cache.insert(walk.at, &walk.bits, Origin::default());
+        walk
+    }
+
+    fn run(&mut self) -> Progress {
+        let mut candidate = self.links.first();
+        loop {
+            if self.gauge.is_due() && self.must_stop() {
+                return Progress::Unfinished;
+            }
+            if self.at.frontier as usize == self.timeline.completed() {
+                return self.unless_stopped(Progress::Linearizable);
+            }
+            candidate = match self.links.callable(candidate, self.at.frontier, self.timeline) {
+                Some(op) if self.linearize(op) => self.links.first(),
+                Some(op) => self.links.after(op),
+                None if self.current == 0 => return self.unless_stopped(Progress::Illegal),
+                None => {
+                    let op = self.go_back();
+                    self.links.after(op)
+                }
+            };
+        }
+    }
+
+    /// Soundness of early exits: a model may answer anything once it has seen an exceeded meter,
+    /// so no conclusion is drawn without reading the meter after the last step.
+    fn unless_stopped(&mut self, conclusion: Progress) -> Progress {
+        if self.must_stop() { Progress::Unfinished } else { conclusion }
+    }
+
+    fn must_stop(&mut self) -> bool {
+        let bytes = self.cache.bytes()
+            + self.states.bytes()
+            + self.optional.bytes()
+            + self.timeline.origin.len() * BYTES_PER_OPERATION;
+        self.gauge.must_stop(self.cache.len(), bytes)
+    }
+
+    /// Enters the configuration in which `op` is linearized next, if the model allows it and it was
+    /// not visited before.
+    fn linearize(&mut self, op: u32) -> bool {
+        let operation = &self.history[self.timeline.origin[op as usize]];
+        let before = self.states.get(self.at.state);
+        let output = operation.output.as_ref();
+        let Some(after) = self.model.step(before, &operation.input, output) else {
+            return false;
+        };
+        let optional = op as usize >= self.timeline.completed();
+        // An indeterminate operation that changes nothing now: whatever can follow it can follow
+        // without it, so leaving it out loses no linearization.
+        if optional && after == *before {
+            return false;
+        }
+        let model = self.model;
+        let state = self.states.intern(after, |state| model.heap_bytes(state));
+        let mut next = Position { state, ..self.at };
+        self.next_bits.copy_from_slice(&self.bits);
+        if optional {
+            self.optional.toggle(op as usize - self.timeline.completed());
+            next.optional = self.optional.intern();
+        } else {
+            next.frontier = self.advance(op);
+        }
+        let origin = Origin { op, parent: self.current, depth: self.depth + 1 };
+        let Some(id) = self.cache.insert(next, &self.next_bits, origin) else {
+            if optional {
+                self.optional.toggle(op as usize - self.timeline.completed());
+            }
+            return false;
+        };
+        std::mem::swap(&mut self.bits, &mut self.next_bits);
+        self.links.lift(op);
+        self.current = id;
+        self.at = next;
+        self.depth += 1;
+        self.note_furthest();
+        true
+    }
+
+    /// Marks `op` in `next_bits` and returns the frontier that follows: past the returns of all
+    /// linearized operations. A slot is cleared when its operation's return is passed, before
+    /// the next operation in that slot can be linearized.
+    fn advance(&mut self, op: u32) -> u32 {
+        let timeline = self.timeline;
+        let slot = |op: u32| timeline.slots[op as usize] as usize;
+        let bits = &mut self.next_bits;
+        bits[slot(op) / 64] |= 1 << (slot(op) % 64);
+        let mut frontier = self.at.frontier;
+        while let Some(&returning) = timeline.returns.get(frontier as usize) {
+            let (word, bit) = (slot(returning) / 64, 1 << (slot(returning) % 64));
+            if bits[word] & bit == 0 {
+                break;
+            }
+            bits[word] &= !bit;
+            frontier += 1;
+        }
+        frontier
+    }
+
+    /// Returns to the configuration before, and to the operation that led on from there.
+    fn go_back(&mut self) -> u32 {
+        let Origin { op, parent, depth } = self.cache.origin(self.current);
+        self.links.unlift(op);
+        if op as usize >= self.timeline.completed() {
+            self.optional.toggle(op as usize - self.timeline.completed());
+        }
+        self.current = parent;
+        self.at = self.cache.position(parent);
+        self.bits.copy_from_slice(self.cache.bits(parent));
+        self.depth = depth - 1;
+        op
+    }
+
+    fn note_furthest(&mut self) {
+        let best = self.cache.position(self.furthest[0]).frontier;
+        if self.at.frontier < best {
+            return;
+        }
+        if self.at.frontier > best {
+            self.furthest.clear();
+        }
+        let same = |id: &&mut u32| self.cache.position(**id).state == self.at.state;
+        if let Some(known) = self.furthest.iter_mut().find(same) {
+            if self.cache.origin(*known).depth < self.depth {
+                *known = self.current;
+            }
+        } else if self.furthest.len() < PartitionEvidence::MOST_PARTIALS {
+            self.furthest.push(self.current);
+        }
+    }
+
+    fn found(self, progress: Progress) -> Found {
+        let original = |op: u32| self.timeline.origin[op as usize];
+        let path = |id: u32| self.cache.path(id).into_iter().map(original).collect();
+        if progress == Progress::Linearizable {
+            return Found { progress, partials: vec![path(self.current)], blocked: None };
+        }
+        let frontier = self.cache.position(self.furthest[0]).frontier;
+        let blocked = self.timeline.returns.get(frontier as usize).map(|&op| original(op));
+        let mut partials: Vec<Vec<usize>> = self.furthest.iter().map(|&id| path(id)).collect();
+        partials.sort_by_key(|partial| std::cmp::Reverse(partial.len()));
+        Found { progress, partials, blocked }
+    }
+}
+
+/// The operations that are not linearized, as two circular lists in the order of their calls: the
+/// completed ones and the indeterminate ones. Candidates are taken in this order, indeterminate
+/// ones last: they can wait for ever, so most need never be tried where the history is legal.
+struct Links {
+    next: Vec<u32>,
+    prev: Vec<u32>,
+    completed: u32,
+    // The heads of the lists are the numbers after the last operation.
+    head: u32,
+    optional_head: u32,
+}
+
+impl Links {
+    fn new(completed: usize, total: usize) -> Self {
+        let (completed, head) = (number(completed), number(total));
+        let optional_head = number(total + 1);
+        let mut links = Self {
+            next: vec![0; total + 2],
+            prev: vec![0; total + 2],
+            completed,
+            head,
+            optional_head,
+        };
+        links.connect(head, 0..completed);
+        links.connect(optional_head, completed..head);
+        links
+    }
+
+    fn connect(&mut self, head: u32, ops: std::ops::Range<u32>) {
+        let mut last = head;
+        for op in ops {
+            self.next[last as usize] = op;
+            self.prev[op as usize] = last;
+            last = op;
+        }
+        self.next[last as usize] = head;
+        self.prev[head as usize] = last;
+    }
+
+    fn first(&self) -> u32 {
+        self.next[self.head as usize]
+    }
+
+    fn after(&self, op: u32) -> u32 {
+        self.next[op as usize]
+    }
+
+    /// The first operation from `candidate` on that can be linearized at this frontier.
+    #[inline]
+    fn callable(&self, candidate: u32, frontier: u32, timeline: &Timeline) -> Option<u32> {
+        let opens = |op: u32| timeline.opens_at[op as usize] <= frontier;
+        if candidate < self.completed && opens(candidate) {
+            return Some(candidate);
+        }
+        // Calls are in order: behind one that is too late all are.
+        let optional = if candidate < self.completed || candidate == self.head {
+            self.next[self.optional_head as usize]
+        } else {
+            candidate
+        };
+        (optional != self.optional_head && opens(optional)).then_some(optional)
+    }
+
+    fn lift(&mut self, op: u32) {
+        let (prev, next) = (self.prev[op as usize], self.next[op as usize]);
+        self.next[prev as usize] = next;
+        self.prev[next as usize] = prev;
+    }
+
+    /// Undoes [`Links::lift`]. Lifts must be undone in reverse order: the operation still points to
+    /// the neighbours that it had.
+    fn unlift(&mut self, op: u32) {
+        let (prev, next) = (self.prev[op as usize], self.next[op as usize]);
+        self.next[prev as usize] = op;
+        self.prev[next as usize] = op;
+    }
+}
+
+/// What the timeline and the links take, roughly.
+const BYTES_PER_OPERATION: usize = 32;
+
+/// Reads the meter every so many steps, and pays into it.
+struct Gauge<'a> {
+    meter: &'a Meter,
+    stop: &'a AtomicBool,
+    stopped: bool,
+    countdown: u32,
+    interval: u32,
+    last: Instant,
+    paid_states: u64,
+    paid_bytes: u64,
+}
+
+impl<'a> Gauge<'a> {
+    const LONGEST: u32 = 256;
+
+    fn new(meter: &'a Meter, stop: &'a AtomicBool) -> Self {
+        Self {
+            meter,
+            stop,
+            stopped: false,
+            countdown: 1,
+            interval: 1,
+            last: Instant::now(),
+            paid_states: 0,
+            paid_bytes: 0,
+        }
+    }
+
+    #[inline]
+    fn is_due(&mut self) -> bool {
+        self.countdown -= 1;
+        self.countdown == 0
+    }
+
+    fn must_stop(&mut self, states: usize, bytes: usize) -> bool {
+        // Steps of unknown cost: the interval doubles while they are fast and collapses when not,
+        // so the time between two readings stays far below the 50 ms that the budget promises.
+        let now = Instant::now();
+        let elapsed = now - self.last;
+        self.last = now;
+        if elapsed > Duration::from_millis(5) {
+            self.interval = 1;
+        } else if elapsed < Duration::from_millis(1) {
+            self.interval = (self.interval * 2).min(Self::LONGEST);
+        }
+        self.countdown = self.interval;
+        self.pay(states as u64, bytes as u64);
+        // Numbers of configurations have 32 bits (and there is no more of anything else than of
+        // configurations). Running out of them is running out of memory.
+        self.stopped |= states > (u32::MAX - 2 * Self::LONGEST) as usize;
+        self.stopped |= self.stop.load(Relaxed) || self.meter.exceeded();
+        self.stopped
+    }
+
+    fn pay(&mut self, states: u64, bytes: u64) {
+        self.meter.add_states(states - self.paid_states);
+        self.meter.add_bytes(bytes - self.paid_bytes);
+        (self.paid_states, self.paid_bytes) = (states, bytes);
+    }
+}
+
+impl Drop for Gauge<'_> {
+    fn drop(&mut self) {
+        self.meter.release_bytes(self.paid_bytes);
+    }
+}
