@@ -110,10 +110,20 @@ fn a_file_cut_off_at_any_byte_is_read_up_to_its_last_whole_line() {
         assert_eq!(read.entries.len(), lines - 1);
         assert_eq!(read.truncation.is_some(), bytes[end - 1] != b'\n');
     }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_compressed_file_that_breaks_off_loses_its_last_block_only() {
+    let folder = folder("zst");
+    let note = |n: usize| Event::Note(format!("note {n} {}", n * 7919 % 104_729));
+    let path = written(&folder, &(0..20_000).map(note).collect::<Vec<_>>());
     let (closed, _) = close(&path).unwrap();
     let whole = std::fs::read(&closed).unwrap();
     std::fs::write(&closed, &whole[..whole.len() - 5]).unwrap();
-    assert!(read_file(&closed).unwrap().truncation.is_some());
+    let read = read_file(&closed).unwrap();
+    assert!(read.truncation.is_some());
+    assert!(read.entries.len() > 15_000, "{}", read.entries.len());
     std::fs::remove_dir_all(folder).unwrap();
 }
 
