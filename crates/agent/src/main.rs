@@ -1,0 +1,2 @@
+//! The `perjury-agent` binary.
+fn main() {}
