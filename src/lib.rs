@@ -1,3 +1,5 @@
 //! Perjury puts databases under oath.
 
-pub mod remote;
+pub mod generators;
+// pub mod remote;
+pub mod seed;

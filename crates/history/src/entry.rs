@@ -65,6 +65,7 @@ impl Phase {
 }
 
 /// What happened.
+#[expect(missing_docs, reason = "the fields are named for what they are")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A process asks something of a node.

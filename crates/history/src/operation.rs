@@ -16,6 +16,7 @@ pub enum Micro {
 }
 
 /// What a client asks.
+#[expect(missing_docs, reason = "the fields are named for what they are")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     /// Read a register.
