@@ -2,4 +2,6 @@
 
 pub mod generators;
 // pub mod remote;
+pub mod databases;
+pub mod runner;
 pub mod seed;

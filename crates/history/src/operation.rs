@@ -148,6 +148,10 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// The code of a reply outside the database's contract. It makes the run unacceptable as a
+    /// pass: whatever the checkers assume of replies did not hold.
+    pub const UNMODELLED: &str = "unmodelled";
+
     /// A cause from its code and details.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Cause {
         Cause { code: code.into(), detail: detail.into() }

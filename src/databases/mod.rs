@@ -1,0 +1,98 @@
+//! The databases that can be put under oath.
+//!
+//! A database describes itself and acts on nothing: [`Database::plan`] is a pure function to the
+//! files, directories and services of one node, and the runner carries it out. A [`Client`] speaks
+//! to the database and never retries, reconnects or follows a redirect in secret: each call is
+//! sent at most once, and what came of it is said as it is.
+
+mod plan;
+pub mod toy;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use perjury_history::{Call, Cause, Node, NodeName, Reply, Topology};
+use serde::{Deserialize, Serialize};
+
+pub use plan::{Plan, Program};
+
+/// A future in a box, so that the traits here can be trait objects.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why a client has no reply. Only the worker makes an outcome of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The call had no effect and never will: the database said so, or it was never sent.
+    Definite(Cause),
+    /// The call may have had an effect or may still get one.
+    Indefinite(Cause),
+    /// The reply is outside the database's contract. Kept, flagged, and the effect is unknown.
+    Unmodelled(Cause),
+}
+
+/// One connection to the database, used by one process.
+pub trait Client: Send {
+    /// Sends the call once and waits for what comes of it. The caller sets the time limit by
+    /// dropping the future, and drops the client with it.
+    fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>>;
+}
+
+/// What a vendor promises, as far as a test needs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The promise in one sentence.
+    pub promise: String,
+    /// Where the vendor says so.
+    pub source: String,
+    /// What the promise does not cover; then an anomaly of that kind is outside the claim.
+    pub exempt: Option<String>,
+}
+
+/// A database, with its options.
+pub trait Database: Send + Sync {
+    /// Its name as in declarations, such as `etcd`.
+    fn name(&self) -> &'static str;
+
+    /// What is promised with these options.
+    fn claims(&self) -> Claims;
+
+    /// What it takes to run it on that node, below the directory `dir` (absolute, empty, the
+    /// run's own).
+    fn plan(&self, node: &Node, topology: &Topology, dir: &str) -> Plan;
+
+    /// The argv that prints its version.
+    fn version(&self) -> Vec<String>;
+
+    /// Opens a connection for a client whose home is `node`. Nothing has been asked yet, so every
+    /// failure is definite.
+    fn connect<'a>(
+        &'a self,
+        node: &'a Node,
+        topology: &'a Topology,
+    ) -> Boxed<'a, Result<Box<dyn Client>, Cause>>;
+
+    /// Is the whole cluster up and able to serve? Asked again until it is; the error says what is
+    /// still missing.
+    fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>>;
+
+    /// The nodes that hold themselves for primary at this moment; several in a split brain.
+    fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>>;
+}
+
+/// The registry: the word in a declaration and its options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Spec {
+    /// The built-in database with switches for planted bugs.
+    Toy(toy::Options),
+}
+
+impl Spec {
+    /// The database that is declared.
+    pub fn build(&self) -> Arc<dyn Database> {
+        match self {
+            Spec::Toy(options) => Arc::new(toy::Toy::new(options.clone())),
+        }
+    }
+}

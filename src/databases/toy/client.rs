@@ -1,0 +1,79 @@
+//! The toy's client: one connection, one line out, one line in.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use perjury_history::{Call, Cause, Reply};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::super::{Boxed, Client, Refusal};
+use super::{Ask, Say};
+
+pub(super) struct ToyClient(BufReader<TcpStream>);
+
+impl ToyClient {
+    pub(super) async fn open(address: SocketAddr) -> Result<ToyClient, Cause> {
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|error| Cause::new("no-connection", format!("{address}: {error}")))?;
+        stream.set_nodelay(true).map_err(|error| Cause::new("no-connection", error.to_string()))?;
+        Ok(ToyClient(BufReader::new(stream)))
+    }
+
+    /// Sends one line and reads one. The error says whether anything can have been done.
+    pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Say, Refusal> {
+        let lost = |error: std::io::Error| {
+            Refusal::Indefinite(Cause::new("connection-lost", error.to_string()))
+        };
+        let mut line = serde_json::to_vec(ask)
+            .map_err(|error| Refusal::Definite(Cause::new("not-sent", error.to_string())))?;
+        line.push(b'\n');
+        self.0.get_mut().write_all(&line).await.map_err(lost)?;
+        let mut answer = Vec::new();
+        self.0.read_until(b'\n', &mut answer).await.map_err(lost)?;
+        if answer.is_empty() {
+            return Err(Refusal::Indefinite(Cause::new("connection-lost", "closed by the node")));
+        }
+        serde_json::from_slice(&answer).map_err(|error| {
+            let text = String::from_utf8_lossy(&answer).into_owned();
+            Refusal::Unmodelled(Cause::new("not-json", format!("{error}: {text}")))
+        })
+    }
+}
+
+impl Client for ToyClient {
+    fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>> {
+        Box::pin(async move {
+            let Some(ask) = Ask::from_call(call) else {
+                let detail = format!("the toy has no {}", call.name());
+                return Err(Refusal::Definite(Cause::new("unsupported", detail)));
+            };
+            match self.ask(&ask).await? {
+                Say::Done => Ok(Reply::Done),
+                Say::Value(value) => Ok(Reply::Value(value)),
+                Say::Swapped(swapped) => Ok(Reply::Swapped(swapped)),
+                Say::Elements(elements) => Ok(Reply::Elements(elements)),
+                Say::Refused(why) => Err(Refusal::Definite(Cause::new("refused", why))),
+                Say::Lost(why) => Err(Refusal::Indefinite(Cause::new("primary-lost", why))),
+                Say::Role { .. } => {
+                    Err(Refusal::Unmodelled(Cause::new("wrong-reply", "a role, unasked")))
+                }
+            }
+        })
+    }
+}
+
+/// Is that node primary?
+pub(super) async fn role(address: SocketAddr, limit: Duration) -> Result<bool, Cause> {
+    let asking = async {
+        let mut client = ToyClient::open(address).await?;
+        match client.ask(&Ask::Role).await {
+            Ok(Say::Role { primary }) => Ok(primary),
+            other => Err(Cause::new("wrong-reply", format!("{other:?}"))),
+        }
+    };
+    tokio::time::timeout(limit, asking)
+        .await
+        .unwrap_or_else(|_| Err(Cause::new("timeout", "no answer about its role")))
+}

@@ -1,0 +1,219 @@
+//! The built-in database: a replicated register and set store served by our own binary, with a
+//! switch for each planted bug.
+//!
+//! It exists to prove the harness: every planted bug must be found, and the clean toy must pass.
+//! It runs as plain processes, with no root, no SSH and no cluster. Without a bug it is
+//! linearizable by construction: one primary for ever, which logs before it answers; the other
+//! nodes forward to it. It survives nothing in style: while the primary is down, nobody is served.
+
+mod client;
+mod server;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use perjury_agent::protocol::{Limits, MakeDir, Service, Write};
+use perjury_history::{Call, Cause, Node, NodeName, Topology, Value};
+use serde::{Deserialize, Serialize};
+
+use super::{Boxed, Claims, Client, Database, Plan, Program};
+
+pub use server::serve;
+
+/// The port on which every toy node listens.
+pub const PORT: u16 = 7077;
+
+/// The options of the toy in a declaration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Options {
+    /// The bug that is switched on; none by default.
+    pub bug: Bug,
+}
+
+/// A planted bug.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bug {
+    /// The clean toy.
+    #[default]
+    None,
+    /// Followers answer reads from their own copy, which lags behind.
+    StaleReads,
+    /// The primary acknowledges one write in sixteen and forgets it.
+    LostWrites,
+    /// A follower takes over when the primary does not answer, and both go on serving.
+    SplitBrain,
+    /// The primary applies one write in sixteen a second time, later.
+    DuplicateApply,
+}
+
+/// What a node is told at its start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Config {
+    /// Its own place in `nodes`; node 0 is the primary.
+    me: usize,
+    /// Where each node listens.
+    nodes: Vec<SocketAddr>,
+    /// Its log.
+    log: String,
+    bug: Bug,
+}
+
+/// What a client or another node asks of a node: one line of JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Ask {
+    Read(String),
+    Write(String, Value),
+    Cas(String, Value, Value),
+    Add(String, Value),
+    ReadAll(String),
+    /// Who are you? Answered by `Role`.
+    Role,
+    /// From the primary: this key now has this content.
+    Replicate(String, Vec<Value>),
+}
+
+impl Ask {
+    /// The call in the toy's own words, if it knows such calls.
+    fn from_call(call: &Call) -> Option<Ask> {
+        let name = |key: &perjury_history::Key| key.as_str().to_owned();
+        Some(match call {
+            Call::Read { key } => Ask::Read(name(key)),
+            Call::Write { key, value } => Ask::Write(name(key), value.clone()),
+            Call::Cas { key, from, to } => Ask::Cas(name(key), from.clone(), to.clone()),
+            Call::Add { key, element } => Ask::Add(name(key), element.clone()),
+            Call::ReadAll { key } => Ask::ReadAll(name(key)),
+            _ => return None,
+        })
+    }
+}
+
+/// A node's answer: one line of JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Say {
+    Done,
+    Value(Value),
+    Swapped(bool),
+    Elements(Vec<Value>),
+    Role { primary: bool },
+    /// Not done, for sure.
+    Refused(String),
+    /// Sent on to the primary, which did not answer.
+    Lost(String),
+}
+
+/// The toy with its options.
+pub struct Toy {
+    options: Options,
+    program: String,
+}
+
+impl Toy {
+    /// A toy whose nodes run this very program.
+    pub fn new(options: Options) -> Toy {
+        let program = std::env::var("PERJURY_SELF").ok().or_else(|| {
+            std::env::current_exe().ok().map(|path| path.to_string_lossy().into_owned())
+        });
+        Toy { options, program: program.unwrap_or_else(|| "perjury".to_owned()) }
+    }
+
+    fn address(node: &Node) -> SocketAddr {
+        SocketAddr::new(node.address, PORT)
+    }
+}
+
+impl Database for Toy {
+    fn name(&self) -> &'static str {
+        "toy"
+    }
+
+    fn claims(&self) -> Claims {
+        Claims {
+            promise: "every operation is linearizable; while the primary is down, none is served"
+                .into(),
+            source: "src/databases/toy".into(),
+            exempt: None,
+        }
+    }
+
+    fn plan(&self, node: &Node, topology: &Topology, dir: &str) -> Plan {
+        let me = topology.nodes.iter().position(|other| other.name == node.name).unwrap_or(0);
+        let config = Config {
+            me,
+            nodes: topology.nodes.iter().map(Toy::address).collect(),
+            log: format!("{dir}/toy.wal"),
+            bug: self.options.bug,
+        };
+        let text = serde_json::to_string(&config).unwrap_or_default();
+        let path = format!("{dir}/toy.json");
+        Plan {
+            programs: vec![Program { path: self.program.clone(), package: None }],
+            dirs: vec![MakeDir {
+                path: dir.to_owned(),
+                mode: 0o755,
+                owner: None,
+                remove_on_heal: true,
+            }],
+            files: vec![Write {
+                path: path.clone(),
+                bytes: text.into_bytes().into(),
+                mode: 0o644,
+                owner: None,
+                append: false,
+            }],
+            services: vec![Service {
+                name: "toy".into(),
+                argv: vec![self.program.clone(), "toy-node".into(), path],
+                env: Default::default(),
+                cwd: None,
+                log: format!("{dir}/toy.log"),
+                user: None,
+                limits: Limits::default(),
+            }],
+            logs: Vec::new(),
+        }
+    }
+
+    fn version(&self) -> Vec<String> {
+        vec![self.program.clone(), "--version".into()]
+    }
+
+    fn connect<'a>(
+        &'a self,
+        node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Boxed<'a, Result<Box<dyn Client>, Cause>> {
+        Box::pin(async move {
+            let client = client::ToyClient::open(Toy::address(node)).await?;
+            Ok(Box::new(client) as Box<dyn Client>)
+        })
+    }
+
+    fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
+        Box::pin(async move {
+            for node in &topology.nodes {
+                client::role(Toy::address(node), Duration::from_secs(1))
+                    .await
+                    .map_err(|cause| format!("{}: {cause}", node.name))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {
+        Box::pin(async move {
+            let mut primaries = Vec::new();
+            for node in &topology.nodes {
+                let role = client::role(Toy::address(node), Duration::from_millis(200)).await;
+                if role == Ok(true) {
+                    primaries.push(node.name.clone());
+                }
+            }
+            primaries
+        })
+    }
+}

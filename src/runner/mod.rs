@@ -1,0 +1,9 @@
+//! The experiment: provision, drive, break, heal, collect.
+
+mod clock;
+mod interpreter;
+mod worker;
+
+pub use clock::Clock;
+pub use interpreter::{Interpreter, InterpreterError, Progress, Stop, Tell};
+pub use worker::Connect;
