@@ -49,9 +49,10 @@ pub struct PartitionEvidence {
     /// complete linearization where the partition is legal, none where it was not started. At most
     /// [`PartitionEvidence::MOST_PARTIALS`].
     pub partials: Vec<Vec<usize>>,
-    /// The operation whose return no partial linearization got past. In an illegal partition the
-    /// history up to the moment before this return is linearizable, and including it is not: it is
-    /// the end of the shortest illegal prefix. `None` where legal or not started.
+    /// The operation whose return no partial linearization got past; `None` where legal or not
+    /// started. In an illegal partition: all operations that returned earlier can be ordered, and
+    /// this one cannot take effect before its return as well, whichever of the operations that were
+    /// open then take effect with the answers that they got in the end.
     pub blocked: Option<usize>,
 }
 

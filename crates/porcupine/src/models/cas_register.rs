@@ -1,0 +1,68 @@
+//! A register with compare-and-set.
+//!
+//! Source: Porcupine's etcd model and Knossos' `cas-register`. Initially the value it is made with.
+//! Nil as in [`Register`](super::Register): `Seen::Value(None)` or `Seen::Unknown`. A compare-and-set
+//! that was answered "no" is an operation like any other, and must take effect at a point where the
+//! value differs; one that is merely known to have failed is left out of the history.
+
+use std::hash::Hash;
+
+use super::Seen;
+use crate::Model;
+
+/// A compare-and-set register with this initial value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct CasRegister<V>(pub V);
+
+/// What is asked of a [`CasRegister`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CasInput<V> {
+    /// What is the value?
+    Read,
+    /// Make this the value.
+    Write(V),
+    /// If the value is the first, make it the second.
+    Cas {
+        /// The value that is expected.
+        from: V,
+        /// The value to replace it.
+        to: V,
+    },
+}
+
+/// What a [`CasRegister`] answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CasOutput<V> {
+    /// To a read.
+    Read(Seen<V>),
+    /// To a write.
+    Written,
+    /// To a compare-and-set: whether the value was the expected one.
+    Cas(bool),
+}
+
+impl<V: Clone + Eq + Hash> Model for CasRegister<V> {
+    type State = V;
+    type Input = CasInput<V>;
+    type Output = CasOutput<V>;
+
+    fn init(&self) -> V {
+        self.0.clone()
+    }
+
+    fn step(&self, state: &V, input: &Self::Input, output: Option<&Self::Output>) -> Option<V> {
+        match (input, output) {
+            (CasInput::Read, Some(CasOutput::Read(seen))) => {
+                seen.fits(state).then(|| state.clone())
+            }
+            (CasInput::Write(new), None | Some(CasOutput::Written)) => Some(new.clone()),
+            (CasInput::Cas { from, to }, None | Some(CasOutput::Cas(true))) => {
+                (from == state).then(|| to.clone())
+            }
+            (CasInput::Cas { from, .. }, Some(CasOutput::Cas(false))) => {
+                (from != state).then(|| state.clone())
+            }
+            _ => None,
+        }
+    }
+}

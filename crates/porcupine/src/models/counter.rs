@@ -1,0 +1,50 @@
+//! A counter: add a number, read the sum.
+//!
+//! Source: Jepsen's counter workload, as an exact specification (its checker has bounds only).
+//! Initially 0, wrapping around at the ends of `i64`. There is no nil; a read whose value is not
+//! known is `Seen::Unknown`.
+
+use super::Seen;
+use crate::Model;
+
+/// A counter at 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Counter;
+
+/// What is asked of a [`Counter`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CounterInput {
+    /// Add this number.
+    Add(i64),
+    /// What is the sum?
+    Read,
+}
+
+/// What a [`Counter`] answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CounterOutput {
+    /// To an add.
+    Added,
+    /// To a read.
+    Read(Seen<i64>),
+}
+
+impl Model for Counter {
+    type State = i64;
+    type Input = CounterInput;
+    type Output = CounterOutput;
+
+    fn init(&self) -> i64 {
+        0
+    }
+
+    fn step(&self, sum: &i64, input: &CounterInput, output: Option<&CounterOutput>) -> Option<i64> {
+        match (input, output) {
+            (CounterInput::Add(number), None | Some(CounterOutput::Added)) => {
+                Some(sum.wrapping_add(*number))
+            }
+            (CounterInput::Read, Some(CounterOutput::Read(seen))) => seen.fits(sum).then_some(*sum),
+            _ => None,
+        }
+    }
+}

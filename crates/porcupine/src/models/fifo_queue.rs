@@ -1,0 +1,77 @@
+//! A first-in first-out queue: enqueue and dequeue.
+//!
+//! Source: Herlihy and Wing, "Linearizability" (1990), section 2. Initially empty. A dequeue that
+//! found the queue empty is `Seen::Value(None)`; one that was answered with something that is not
+//! known is `Seen::Unknown`, and removes the first element if there is one.
+
+use std::collections::VecDeque;
+use std::hash::Hash;
+use std::marker::PhantomData;
+
+use super::Seen;
+use crate::Model;
+
+/// An empty queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FifoQueue<V>(PhantomData<fn() -> V>);
+
+impl<V> Default for FifoQueue<V> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// What is asked of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueueInput<V> {
+    /// Add this element.
+    Enqueue(V),
+    /// Remove an element.
+    Dequeue,
+}
+
+/// What a queue answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueueOutput<V> {
+    /// To an enqueue.
+    Enqueued,
+    /// To a dequeue: the element, or `None` where the queue is empty.
+    Dequeued(Seen<Option<V>>),
+}
+
+impl<V: Clone + Eq + Hash> Model for FifoQueue<V> {
+    type State = VecDeque<V>;
+    type Input = QueueInput<V>;
+    type Output = QueueOutput<V>;
+
+    fn init(&self) -> VecDeque<V> {
+        VecDeque::new()
+    }
+
+    fn step(
+        &self,
+        state: &VecDeque<V>,
+        input: &Self::Input,
+        output: Option<&Self::Output>,
+    ) -> Option<VecDeque<V>> {
+        let allowed = match (input, output) {
+            (_, None) | (QueueInput::Enqueue(_), Some(QueueOutput::Enqueued)) => true,
+            (QueueInput::Dequeue, Some(QueueOutput::Dequeued(seen))) => {
+                seen.fits(&state.front().cloned())
+            }
+            _ => false,
+        };
+        allowed.then(|| {
+            let mut next = state.clone();
+            match input {
+                QueueInput::Enqueue(element) => next.push_back(element.clone()),
+                QueueInput::Dequeue => drop(next.pop_front()),
+            }
+            next
+        })
+    }
+
+    fn heap_bytes(&self, state: &VecDeque<V>) -> usize {
+        state.capacity() * size_of::<V>()
+    }
+}

@@ -1,0 +1,68 @@
+//! A key-value store: get and put.
+//!
+//! Source: Porcupine's key-value example. Each key is a register of its own, so the history is
+//! partitioned by key and a state is the value of one key. Initially every key is missing. A get
+//! that really found nothing is `Seen::Value(None)`; one whose value is not known, `Seen::Unknown`.
+
+use std::hash::Hash;
+use std::marker::PhantomData;
+
+use super::Seen;
+use crate::{Model, Operation, partition_by};
+
+/// A key-value store without keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kv<K, V>(PhantomData<fn() -> (K, V)>);
+
+impl<K, V> Default for Kv<K, V> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// What is asked of a [`Kv`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KvInput<K, V> {
+    /// What is the value of this key?
+    Get(K),
+    /// Give this key this value.
+    Put(K, V),
+}
+
+/// What a [`Kv`] answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KvOutput<V> {
+    /// To a get; `None` where the key is missing.
+    Got(Seen<Option<V>>),
+    /// To a put.
+    Put,
+}
+
+impl<K: Clone + Eq + Hash, V: Clone + Eq + Hash> Model for Kv<K, V> {
+    type State = Option<V>;
+    type Input = KvInput<K, V>;
+    type Output = KvOutput<V>;
+
+    fn init(&self) -> Option<V> {
+        None
+    }
+
+    fn step(
+        &self,
+        state: &Option<V>,
+        input: &Self::Input,
+        output: Option<&Self::Output>,
+    ) -> Option<Option<V>> {
+        match (input, output) {
+            (KvInput::Get(_), Some(KvOutput::Got(seen))) => seen.fits(state).then(|| state.clone()),
+            (KvInput::Put(_, new), None | Some(KvOutput::Put)) => Some(Some(new.clone())),
+            _ => None,
+        }
+    }
+
+    fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
+        partition_by(history, |operation| match &operation.input {
+            KvInput::Get(key) | KvInput::Put(key, _) => key.clone(),
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! A register: read and write.
+//!
+//! Source: Lamport, "On interprocess communication" (1986), the atomic register. Initially the value
+//! it is made with. Where a nil read means "really nothing", let `V` be an `Option` and read
+//! `Seen::Value(None)`; where it means "unknown", read `Seen::Unknown`.
+
+use std::hash::Hash;
+
+use super::Seen;
+use crate::Model;
+
+/// A register with this initial value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Register<V>(pub V);
+
+/// What is asked of a [`Register`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegisterInput<V> {
+    /// What is the value?
+    Read,
+    /// Make this the value.
+    Write(V),
+}
+
+/// What a [`Register`] answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegisterOutput<V> {
+    /// To a read.
+    Read(Seen<V>),
+    /// To a write.
+    Written,
+}
+
+impl<V: Clone + Eq + Hash> Model for Register<V> {
+    type State = V;
+    type Input = RegisterInput<V>;
+    type Output = RegisterOutput<V>;
+
+    fn init(&self) -> V {
+        self.0.clone()
+    }
+
+    fn step(&self, state: &V, input: &Self::Input, output: Option<&Self::Output>) -> Option<V> {
+        match (input, output) {
+            (RegisterInput::Read, None) => None,
+            (RegisterInput::Read, Some(RegisterOutput::Read(seen))) => {
+                seen.fits(state).then(|| state.clone())
+            }
+            (RegisterInput::Write(new), None | Some(RegisterOutput::Written)) => Some(new.clone()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Long histories take memory and time in proportion to their length, and no stack.
+
+mod load;
+
+use std::time::Duration;
+
+use load::register::{RegisterOp, register};
+use perjury_porcupine::models::{Register, RegisterInput, RegisterOutput, Seen};
+use perjury_porcupine::{Budget, Operation, Search, check, verify};
+
+/// A bound that a quadratic search breaks by orders of magnitude.
+fn modest() -> Budget {
+    Budget { bytes: Some(1 << 28), ..Budget::time(Duration::from_secs(60)) }
+}
+
+fn assert_legal(history: &[RegisterOp]) {
+    match check(&Register(0), history, &modest()) {
+        Search::Linearizable(proof) => {
+            assert_eq!(verify(&Register(0), history, &proof), Ok(()));
+        }
+        Search::Illegal(evidence) => panic!("blocked {:?}", evidence.blocked().next()),
+        Search::Exhausted { reason, .. } => panic!("{reason:?}"),
+    }
+}
+
+fn sequential(count: u64) -> Vec<RegisterOp> {
+    let write = |i| (RegisterInput::Write(i), RegisterOutput::Written);
+    let read = |i| (RegisterInput::Read, RegisterOutput::Read(Seen::Value(i - 1)));
+    let ask = |i| if i % 2 == 0 { write(i) } else { read(i) };
+    let operation = |i| {
+        let (input, output) = ask(i);
+        Operation::completed(0, input, output, 2 * i, 2 * i + 1)
+    };
+    (1..=count).map(operation).collect()
+}
+
+#[test]
+fn a_million_operations_in_sequence() {
+    assert_legal(&sequential(1_000_000));
+}
+
+#[test]
+fn a_million_operations_in_sequence_with_a_lie_at_the_end() {
+    let mut history = sequential(1_000_001);
+    history[1_000_000].output = Some(RegisterOutput::Read(Seen::Value(7)));
+    let Search::Illegal(evidence) = check(&Register(0), &history, &modest()) else {
+        panic!("7 was overwritten long ago");
+    };
+    assert_eq!(evidence.blocked().collect::<Vec<_>>(), [1_000_000]);
+    assert_eq!(evidence.partitions[0].partials[0].len(), 1_000_000);
+}
+
+#[test]
+fn one_operation_that_is_open_all_the_time() {
+    let mut history = sequential(200_000);
+    history.push(Operation::completed(
+        1,
+        RegisterInput::Write(200_001),
+        RegisterOutput::Written,
+        0,
+        500_000,
+    ));
+    history.push(Operation::completed(
+        2,
+        RegisterInput::Read,
+        RegisterOutput::Read(Seen::Value(200_001)),
+        500_001,
+        500_002,
+    ));
+    assert_legal(&history);
+}
+
+#[test]
+fn two_hundred_thousand_operations_of_five_clients() {
+    assert_legal(&register(1, 5, 200_000, 0));
+}
+
+#[test]
+fn a_history_without_any_answer() {
+    let history: Vec<RegisterOp> =
+        (0..200_000).map(|i| Operation::indeterminate(i, RegisterInput::Write(i), i)).collect();
+    assert_legal(&history);
+    assert_legal(&[]);
+}
