@@ -2,6 +2,8 @@
 //! takes the histories of a folder with an `EXPECTED.tsv`; without arguments those in `tests/data`,
 //! and generated ones of one register. Standard library only.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
+
 #[path = "../tests/load/mod.rs"]
 mod load;
 #[path = "../tests/corpus/parse.rs"]

@@ -1,5 +1,7 @@
 //! A budget ends a search in time, with evidence, and never in a verdict that was not proven.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
+
 mod load;
 
 use std::num::NonZeroUsize;

@@ -49,7 +49,7 @@ fn extend(
 pub fn each_history<I: Clone, O: Clone>(
     intervals: &[Interval],
     asked: &[(I, O)],
-    visit: &mut dyn FnMut(&[Operation<I, O>]),
+    mut visit: impl FnMut(&[Operation<I, O>]),
 ) {
     let mut digits = vec![0; intervals.len()];
     loop {

@@ -5,8 +5,6 @@ mod histories;
 mod naive;
 #[path = "../load/prng.rs"]
 mod prng;
-#[path = "../load/prng.rs"]
-mod prng;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -53,7 +51,7 @@ where
         Search::Illegal(evidence) => {
             assert!(!expected, "wrongly illegal: {history:#?}");
             let illegal = |history: &[_]| !naive::linearizable(init, step, &answers, history);
-            assert_evidence(model, history, &evidence, &illegal);
+            assert_evidence(model, history, &evidence, illegal);
         }
         Search::Exhausted { .. } => panic!("nothing to exhaust"),
     }
@@ -65,7 +63,7 @@ fn assert_evidence<M>(
     model: &M,
     history: &[Operation<M::Input, M::Output>],
     evidence: &Evidence,
-    illegal: &dyn Fn(&[Operation<M::Input, M::Output>]) -> bool,
+    illegal: impl Fn(&[Operation<M::Input, M::Output>]) -> bool,
 ) where
     M: Model,
     M::Input: Clone,
@@ -155,7 +153,7 @@ where
 {
     for count in 1..=most {
         for intervals in histories::all_intervals(count, processes) {
-            histories::each_history(&intervals, asked, &mut |history| {
+            histories::each_history(&intervals, asked, |history| {
                 agree(model, &model.init(), &stepper(model), asked, history);
             });
         }

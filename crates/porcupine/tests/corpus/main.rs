@@ -4,6 +4,8 @@
 //! Some files are in `tests/data`; the whole shared corpus is read where it is present, from
 //! `PERJURY_HISTORIES` or from `../shared/histories` beside the repository.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
+
 mod parse;
 
 use std::path::{Path, PathBuf};
