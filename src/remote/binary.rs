@@ -84,10 +84,7 @@ pub async fn install_agent(remote: &dyn Remote, binary: &Path) -> Result<String,
 }
 
 /// The folder, and the hash of the file of that name in it.
-async fn look(
-    remote: &dyn Remote,
-    hash: &str,
-) -> Result<(String, Option<String>), RemoteError> {
+async fn look(remote: &dyn Remote, hash: &str) -> Result<(String, Option<String>), RemoteError> {
     let place = remote.place();
     let output = remote.run(Command::new(["sh", "-c", LOOK, "look", hash])).await?;
     transfer::expect(&place, "looking for the agent", None, &output)?;

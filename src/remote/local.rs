@@ -97,9 +97,7 @@ async fn execute(job: Job) -> Result<Output, RemoteError> {
     let ended = ended.map_err(|error| lost(&command.argv[0], &error))?;
     let output = Output { status: status(ended), stdout, stderr };
     match transfer::sudo_refusal(&output) {
-        Some(reason) if command.sudo => {
-            Err(RemoteError::Sudo { place: PLACE.to_string(), reason })
-        }
+        Some(reason) if command.sudo => Err(RemoteError::Sudo { place: PLACE.to_string(), reason }),
         _ => Ok(output),
     }
 }

@@ -18,6 +18,16 @@ impl Bytes {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
+
+    /// The bytes as base64, with padding.
+    pub fn to_base64(&self) -> String {
+        encode(&self.0)
+    }
+
+    /// Reads canonical base64 with padding; `None` if it is anything else.
+    pub fn from_base64(text: &str) -> Option<Bytes> {
+        decode(text).map(Bytes)
+    }
 }
 
 impl From<Vec<u8>> for Bytes {
