@@ -44,6 +44,13 @@ pub trait Model {
         vec![(0..history.len()).collect()]
     }
 
+    /// Whether this operation leaves every state as it is, such as a read. A hint: the search takes
+    /// such an operation as soon as it fits and need not try anything else there. `true` must hold
+    /// for all states; the search panics when it sees that it does not. By default never.
+    fn is_read_only(&self, _input: &Self::Input, _output: Option<&Self::Output>) -> bool {
+        false
+    }
+
     /// Bytes that a state owns outside of its own size, for [`Budget::bytes`](crate::Budget::bytes).
     /// By default none; an estimate will do.
     fn heap_bytes(&self, _state: &Self::State) -> usize {

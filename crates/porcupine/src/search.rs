@@ -37,7 +37,10 @@ pub(crate) fn search<M: Model>(
     meter: &Meter,
     stop: &AtomicBool,
 ) -> Found {
-    let timeline = Timeline::new(history, part);
+    let reads = |operation: &Operation<M::Input, M::Output>| {
+        model.is_read_only(&operation.input, operation.output.as_ref())
+    };
+    let timeline = Timeline::new(history, part, reads);
     let mut walk = Walk::new(model, history, &timeline, Gauge::new(meter, stop));
     let progress = walk.run();
     walk.found(progress)
@@ -76,7 +79,7 @@ impl<'a, M: Model> Walk<'a, M> {
             history,
             timeline,
             gauge,
-            links: Links::new(timeline.completed(), total),
+            links: Links::new(timeline.reads, timeline.completed(), total),
             states: States::new(),
             optional: OptionalSets::new(total - timeline.completed()),
             cache: Configurations::new(words),
@@ -108,7 +111,7 @@ impl<'a, M: Model> Walk<'a, M> {
                 None if self.current == 0 => return self.unless_stopped(Progress::Illegal),
                 None => {
                     let op = self.go_back();
-                    self.links.after(op)
+                    if self.reads(op) { self.links.end() } else { self.links.after(op) }
                 }
             };
         }
@@ -128,6 +131,15 @@ impl<'a, M: Model> Walk<'a, M> {
         self.gauge.must_stop(self.cache.len(), bytes)
     }
 
+    /// Whether `op` is a completed operation that only reads.
+    ///
+    /// Why nothing else need be tried where one of those fits: it must be linearized at some point,
+    /// and moving it from there to the front changes no state on the way and breaks no real-time
+    /// order, since it is callable already. So what can follow without it first can follow with it.
+    fn reads(&self, op: u32) -> bool {
+        (op as usize) < self.timeline.reads
+    }
+
     /// Enters the configuration in which `op` is linearized next, if the model allows it and it was
     /// not visited before.
     fn linearize(&mut self, op: u32) -> bool {
@@ -143,8 +155,15 @@ impl<'a, M: Model> Walk<'a, M> {
         if optional && after == *before {
             return false;
         }
-        let model = self.model;
-        let state = self.states.intern(after, |state| model.heap_bytes(state));
+        let state = if self.reads(op) {
+            assert!(
+                after == *before,
+                "the model calls an operation read-only that changes a state"
+            );
+            self.at.state
+        } else {
+            self.states.intern(after, |state| self.model.heap_bytes(state))
+        };
         let mut next = Position { state, ..self.at };
         self.next_bits.copy_from_slice(&self.bits);
         if optional {
@@ -235,31 +254,27 @@ impl<'a, M: Model> Walk<'a, M> {
     }
 }
 
-/// The operations that are not linearized, as two circular lists in the order of their calls: the
-/// completed ones and the indeterminate ones. Candidates are taken in this order, indeterminate
-/// ones last: they can wait for ever, so most need never be tried where the history is legal.
+/// The operations that are not linearized, as a circular list of each class in the order of calls.
+///
+/// Candidates are taken in this order: reads, because one that fits ends the choice; indeterminate
+/// operations last, because they can wait for ever, so most are never tried where all is legal.
 struct Links {
     next: Vec<u32>,
     prev: Vec<u32>,
-    completed: u32,
-    // The heads of the lists are the numbers after the last operation.
-    head: u32,
-    optional_head: u32,
+    // The heads of the lists are the numbers after the last operation, in the order of the classes.
+    heads: [u32; 3],
+    // For each class the number after its last operation.
+    ends: [u32; 3],
 }
 
 impl Links {
-    fn new(completed: usize, total: usize) -> Self {
-        let (completed, head) = (number(completed), number(total));
-        let optional_head = number(total + 1);
-        let mut links = Self {
-            next: vec![0; total + 2],
-            prev: vec![0; total + 2],
-            completed,
-            head,
-            optional_head,
-        };
-        links.connect(head, 0..completed);
-        links.connect(optional_head, completed..head);
+    fn new(reads: usize, completed: usize, total: usize) -> Self {
+        let heads = [number(total), number(total + 1), number(total + 2)];
+        let ends = [number(reads), number(completed), number(total)];
+        let mut links = Self { next: vec![0; total + 3], prev: vec![0; total + 3], heads, ends };
+        links.connect(heads[0], 0..ends[0]);
+        links.connect(heads[1], ends[0]..ends[1]);
+        links.connect(heads[2], ends[1]..ends[2]);
         links
     }
 
@@ -275,27 +290,33 @@ impl Links {
     }
 
     fn first(&self) -> u32 {
-        self.next[self.head as usize]
+        self.next[self.heads[0] as usize]
     }
 
     fn after(&self, op: u32) -> u32 {
         self.next[op as usize]
     }
 
+    /// The candidate behind all others.
+    fn end(&self) -> u32 {
+        self.heads[2]
+    }
+
     /// The first operation from `candidate` on that can be linearized at this frontier.
     #[inline]
-    fn callable(&self, candidate: u32, frontier: u32, timeline: &Timeline) -> Option<u32> {
-        let opens = |op: u32| timeline.opens_at[op as usize] <= frontier;
-        if candidate < self.completed && opens(candidate) {
-            return Some(candidate);
+    fn callable(&self, mut candidate: u32, frontier: u32, timeline: &Timeline) -> Option<u32> {
+        loop {
+            let class = if candidate < self.ends[2] {
+                if timeline.opens_at[candidate as usize] <= frontier {
+                    return Some(candidate);
+                }
+                // Calls are in order: behind one that is too late all of its class are.
+                self.ends.iter().position(|end| candidate < *end).unwrap_or(2)
+            } else {
+                (candidate - self.heads[0]) as usize
+            };
+            candidate = self.next[*self.heads.get(class + 1)? as usize];
         }
-        // Calls are in order: behind one that is too late all are.
-        let optional = if candidate < self.completed || candidate == self.head {
-            self.next[self.optional_head as usize]
-        } else {
-            candidate
-        };
-        (optional != self.optional_head && opens(optional)).then_some(optional)
     }
 
     fn lift(&mut self, op: u32) {

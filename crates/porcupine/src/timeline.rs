@@ -1,7 +1,7 @@
 //! A partition prepared for the search: its operations in order, its returns, and their slots.
 //!
-//! Operations are renumbered from 0: the completed ones in the order of their calls, then the
-//! indeterminate ones in the order of their calls. *The frontier* counts returns in time order: the
+//! Operations are renumbered from 0: completed ones that only read, then the other completed ones,
+//! then the indeterminate ones, each class in the order of its calls. *The frontier* counts returns in time order: the
 //! search stands at frontier `f` when the first `f` returns have been passed, that is, when their
 //! operations are linearized and that of return `f` is not.
 //!
@@ -12,19 +12,18 @@
 //! slots as operations were ever open at once. The history's length does not enter. (The windows of
 //! Lowe's just-in-time linearization; Porcupine keeps one bit per operation of the history.)
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use crate::Operation;
 
 pub(crate) struct Timeline {
     /// For each operation its index in the history.
     pub(crate) origin: Vec<usize>,
     /// For each operation the number of returns before its call: it can be linearized from this
-    /// frontier on. Ascending within the completed and within the indeterminate operations.
+    /// frontier on. Ascending within each class.
     pub(crate) opens_at: Vec<u32>,
     /// For each return, in time order, the operation.
     pub(crate) returns: Vec<u32>,
+    /// How many completed operations only read.
+    pub(crate) reads: usize,
     /// For each completed operation its slot.
     pub(crate) slots: Vec<u32>,
     /// Number of slots.
@@ -32,67 +31,72 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    /// Prepares the operations of `history` with the indices `part`.
-    pub(crate) fn new<I, O>(history: &[Operation<I, O>], part: &[usize]) -> Self {
-        let mut origin = part.to_vec();
+    /// Prepares the operations of `history` with the indices `part`; `reads` tells which of them
+    /// leave every state as it is.
+    pub(crate) fn new<I, O>(
+        history: &[Operation<I, O>],
+        part: &[usize],
+        reads: impl Fn(&Operation<I, O>) -> bool,
+    ) -> Self {
+        let class = |index: usize| match &history[index] {
+            operation if operation.is_indeterminate() => Class::Optional,
+            operation if reads(operation) => Class::Read,
+            _ => Class::Change,
+        };
+        let mut order: Vec<(Class, u64, usize)> = part
+            .iter()
+            // What may be left out and changes nothing constrains nothing.
+            .filter(|&&index| !history[index].is_indeterminate() || !reads(&history[index]))
+            .map(|&index| (class(index), history[index].interval().0, index))
+            .collect();
         // Ties by index: the answer must not depend on the order within a partition.
-        origin.sort_by_key(|&index| {
-            let operation = &history[index];
-            (operation.is_indeterminate(), operation.interval().0, index)
-        });
-        let completed = origin.partition_point(|&index| !history[index].is_indeterminate());
-        let end = |op: u32| history[origin[op as usize]].interval().1;
-        let mut returns: Vec<u32> = (0..number(completed)).collect();
-        returns.sort_by_key(|&op| (end(op), op));
-        let opens_at = Self::opens_at(history, &origin, &returns, completed);
-        let (slots, width) = Self::slots(&opens_at[..completed], &returns);
-        Self { origin, opens_at, returns, slots, width }
+        order.sort_unstable();
+        let reads = order.partition_point(|(class, ..)| *class == Class::Read);
+        let completed = order.partition_point(|(class, ..)| *class != Class::Optional);
+        let mut ends: Vec<(u64, u32)> = (0..completed)
+            .filter_map(|op| Some((history[order[op].2].interval().1?, number(op))))
+            .collect();
+        ends.sort_unstable();
+        // Strictly before the call: at equal times the call comes first (see Operation::interval).
+        let passed = |call: u64| number(ends.partition_point(|(end, _)| *end < call));
+        let opens_at: Vec<u32> = order.iter().map(|(_, call, _)| passed(*call)).collect();
+        let origin = order.into_iter().map(|(.., index)| index).collect();
+        let returns: Vec<u32> = ends.into_iter().map(|(_, op)| op).collect();
+        let (slots, width) = slots(&opens_at[..completed], &returns);
+        Self { origin, opens_at, returns, reads, slots, width }
     }
 
     pub(crate) fn completed(&self) -> usize {
         self.returns.len()
     }
+}
 
-    fn opens_at<I, O>(
-        history: &[Operation<I, O>],
-        origin: &[usize],
-        returns: &[u32],
-        completed: usize,
-    ) -> Vec<u32> {
-        let mut opens_at = Vec::with_capacity(origin.len());
-        let mut passed = 0;
-        for (op, &index) in origin.iter().enumerate() {
-            if op == completed {
-                passed = 0; // the indeterminate operations start over in time
-            }
-            let call = history[index].interval().0;
-            // Strictly before: at equal times the call comes first (see Operation::interval).
-            while passed < returns.len()
-                && history[origin[returns[passed] as usize]].interval().1 < Some(call)
-            {
-                passed += 1;
-            }
-            opens_at.push(number(passed));
-        }
-        opens_at
-    }
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Read,
+    Change,
+    Optional,
+}
 
-    /// Gives each operation the lowest slot that is free at its call.
-    fn slots(opens_at: &[u32], returns: &[u32]) -> (Vec<u32>, usize) {
-        let mut slots = vec![0; opens_at.len()];
-        let mut free = BinaryHeap::new();
-        let mut width = 0;
-        let mut passed = 0;
-        for (op, &frontier) in opens_at.iter().enumerate() {
-            while passed < frontier {
-                free.push(Reverse(slots[returns[passed as usize] as usize]));
-                passed += 1;
-            }
-            slots[op] = free.pop().map_or(width, |Reverse(slot)| slot);
-            width = width.max(slots[op] + 1);
+/// Gives each completed operation a slot that is free at its call.
+fn slots(opens_at: &[u32], returns: &[u32]) -> (Vec<u32>, usize) {
+    let mut by_call: Vec<u32> = (0..number(opens_at.len())).collect();
+    by_call.sort_unstable_by_key(|&op| opens_at[op as usize]);
+    let mut slots = vec![0; opens_at.len()];
+    let mut free = Vec::new();
+    let mut width = 0;
+    let mut passed = 0;
+    for op in by_call {
+        while passed < opens_at[op as usize] {
+            free.push(slots[returns[passed as usize] as usize]);
+            passed += 1;
         }
-        (slots, width as usize)
+        slots[op as usize] = free.pop().unwrap_or_else(|| {
+            width += 1;
+            width - 1
+        });
     }
+    (slots, width as usize)
 }
 
 /// A position as the search stores it.

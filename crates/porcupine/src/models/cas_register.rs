@@ -65,4 +65,8 @@ impl<V: Clone + Eq + Hash> Model for CasRegister<V> {
             _ => None,
         }
     }
+
+    fn is_read_only(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
+        matches!((input, output), (CasInput::Read, _) | (_, Some(CasOutput::Cas(false))))
+    }
 }

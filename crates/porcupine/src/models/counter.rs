@@ -47,4 +47,8 @@ impl Model for Counter {
             _ => None,
         }
     }
+
+    fn is_read_only(&self, input: &Self::Input, _: Option<&Self::Output>) -> bool {
+        matches!(input, CounterInput::Read)
+    }
 }

@@ -71,6 +71,11 @@ impl<V: Clone + Eq + Hash> Model for FifoQueue<V> {
         })
     }
 
+    fn is_read_only(&self, _: &Self::Input, output: Option<&Self::Output>) -> bool {
+        // Found empty: only allowed where it is, and it stays so.
+        matches!(output, Some(QueueOutput::Dequeued(Seen::Value(None))))
+    }
+
     fn heap_bytes(&self, state: &VecDeque<V>) -> usize {
         state.capacity() * size_of::<V>()
     }

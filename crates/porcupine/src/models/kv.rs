@@ -60,6 +60,10 @@ impl<K: Clone + Eq + Hash, V: Clone + Eq + Hash> Model for Kv<K, V> {
         }
     }
 
+    fn is_read_only(&self, input: &Self::Input, _: Option<&Self::Output>) -> bool {
+        matches!(input, KvInput::Get(_))
+    }
+
     fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
         partition_by(history, |operation| match &operation.input {
             KvInput::Get(key) | KvInput::Put(key, _) => key.clone(),

@@ -67,6 +67,10 @@ impl<K: Clone + Eq + Hash> Model for KvAppend<K> {
         }
     }
 
+    fn is_read_only(&self, input: &Self::Input, _: Option<&Self::Output>) -> bool {
+        matches!(input, KvAppendInput::Get(_))
+    }
+
     fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
         partition_by(history, |operation| match &operation.input {
             KvAppendInput::Get(key)

@@ -61,6 +61,10 @@ impl<K: Clone + Ord + Hash, V: Clone + Eq + Hash> Model for MultiRegister<K, V> 
         (!surplus).then_some(next)
     }
 
+    fn is_read_only(&self, input: &Self::Input, _: Option<&Self::Output>) -> bool {
+        input.iter().all(|access| matches!(access, Access::Read(_)))
+    }
+
     fn heap_bytes(&self, state: &Self::State) -> usize {
         // The nodes of the tree are at least half full.
         state.len() * size_of::<(K, V)>() * 2

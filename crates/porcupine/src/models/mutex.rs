@@ -46,4 +46,8 @@ impl Model for Mutex {
             Some(MutexOutput::Refused) => (*held == wanted).then_some(*held),
         }
     }
+
+    fn is_read_only(&self, _: &MutexInput, output: Option<&MutexOutput>) -> bool {
+        output == Some(&MutexOutput::Refused)
+    }
 }

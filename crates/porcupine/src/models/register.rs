@@ -50,4 +50,8 @@ impl<V: Clone + Eq + Hash> Model for Register<V> {
             _ => None,
         }
     }
+
+    fn is_read_only(&self, input: &Self::Input, _: Option<&Self::Output>) -> bool {
+        matches!(input, RegisterInput::Read)
+    }
 }

@@ -66,6 +66,10 @@ impl<V: Clone + Ord + Hash> Model for Set<V> {
         }
     }
 
+    fn is_read_only(&self, input: &Self::Input, _: Option<&Self::Output>) -> bool {
+        matches!(input, SetInput::Read)
+    }
+
     fn heap_bytes(&self, state: &BTreeSet<V>) -> usize {
         // The nodes of the tree are at least half full.
         state.len() * size_of::<V>() * 2
