@@ -1,7 +1,10 @@
 //! Perjury puts databases under oath.
 
-pub mod generators;
-// pub mod remote;
 pub mod databases;
+pub mod duration;
+pub mod generators;
+pub mod nemeses;
+pub mod remote;
 pub mod runner;
 pub mod seed;
+pub mod workloads;

@@ -1,0 +1,100 @@
+//! What goes wrong: which faults, on which nodes, when, and how each is injected and undone.
+//!
+//! Choosing is pure ([`schedule`], [`Targets`], [`Shape`]): a seed and what the database says of
+//! its primaries make concrete [`Fault`](perjury_history::Fault)s. Injecting ([`Hands`]) goes
+//! through the agents, and an effect that was not seen is not counted.
+
+mod grudge;
+mod hands;
+mod schedule;
+mod target;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use grudge::Shape;
+pub use hands::{Hand, Hands};
+pub use schedule::{Act, Step, schedule};
+pub use target::Targets;
+
+/// A declared nemesis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Spec {
+    /// Do the faults take turns, or does each keep its own rhythm?
+    pub order: Order,
+    /// How long the cluster gets to recover after the last heal, before the final reads.
+    #[serde(with = "crate::duration")]
+    pub settle: Duration,
+    /// The faults.
+    pub fault: Vec<Track>,
+}
+
+impl Default for Spec {
+    fn default() -> Spec {
+        Spec { order: Order::InTurn, settle: Duration::from_secs(3), fault: Vec::new() }
+    }
+}
+
+/// How several faults are composed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// One at a time: the first, the second, ..., and again.
+    #[default]
+    InTurn,
+    /// Each in its own rhythm, so that they overlap.
+    Together,
+}
+
+/// One fault that recurs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Track {
+    /// From the end of one to the beginning of the next, on average.
+    #[serde(with = "crate::duration", default = "five_seconds")]
+    pub every: Duration,
+    /// From its injection to its heal.
+    #[serde(with = "crate::duration", default = "five_seconds")]
+    pub hold: Duration,
+    /// What.
+    pub inject: Word,
+}
+
+fn five_seconds() -> Duration {
+    Duration::from_secs(5)
+}
+
+/// The registry: the word in a declaration and its options.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Word {
+    /// Cut links between nodes.
+    Partition(Cutting),
+    /// SIGKILL, and start again.
+    Kill(Whom),
+    /// SIGSTOP and SIGCONT.
+    Pause(Whom),
+    /// SIGTERM and start again, at once.
+    Restart(Whom),
+}
+
+/// The options of a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Cutting {
+    /// Which links.
+    pub shape: Shape,
+}
+
+/// The options of a fault of processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Whom {
+    /// Which nodes.
+    pub targets: Targets,
+}
+
+#[cfg(test)]
+mod tests;

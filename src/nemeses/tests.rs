@@ -1,0 +1,129 @@
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use perjury_history::{Node, NodeName, Topology};
+
+use super::*;
+use crate::seed::{Seed, Stream};
+
+fn topology(count: u8) -> Topology {
+    let node = |at| Node {
+        name: format!("n{at}").into(),
+        address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, at)),
+    };
+    Topology { nodes: (1..=count).map(node).collect() }
+}
+
+fn stream() -> Stream {
+    Seed(9).stream("nemesis")
+}
+
+/// The pairs (a, b) such that a does not hear b.
+fn deaf(shape: Shape, count: u8, primaries: &[NodeName]) -> BTreeSet<(String, String)> {
+    let cuts = shape.cuts(&topology(count), primaries, &mut stream());
+    let pair = |node: &NodeName, from: &NodeName| (node.to_string(), from.to_string());
+    cuts.iter().flat_map(|cut| cut.from.iter().map(move |from| pair(&cut.node, from))).collect()
+}
+
+fn is_mutual(deaf: &BTreeSet<(String, String)>) -> bool {
+    deaf.iter().all(|(a, b)| deaf.contains(&(b.clone(), a.clone())))
+}
+
+#[test]
+fn each_shape_cuts_what_its_name_says() {
+    for (shape, count, cut) in [
+        (Shape::Halves, 5, 2 * 2 * 3),
+        (Shape::Halves, 4, 2 * 2 * 2),
+        (Shape::MajorityMinority, 5, 2 * 2 * 3),
+        (Shape::MajorityMinority, 4, 2 * 3),
+        (Shape::IsolateOne, 5, 2 * 4),
+        (Shape::MajoritiesRing, 5, 5 * 2),
+        (Shape::Bridge, 5, 2 * 2 * 2),
+        (Shape::OneWay, 5, 4),
+        (Shape::Halves, 1, 0),
+        (Shape::IsolatePrimary, 5, 0),
+    ] {
+        let deaf = deaf(shape, count, &[]);
+        assert_eq!(deaf.len(), cut, "{} of {count}: {deaf:?}", shape.name());
+        assert_eq!(is_mutual(&deaf), shape != Shape::OneWay, "{}", shape.name());
+    }
+}
+
+#[test]
+fn the_primary_is_cut_off_from_everybody() {
+    let deaf = deaf(Shape::IsolatePrimary, 5, &["n2".into()]);
+    assert_eq!(deaf.len(), 8);
+    assert!(deaf.iter().all(|(a, b)| a == "n2" || b == "n2"));
+}
+
+#[test]
+fn in_a_majorities_ring_every_node_hears_a_majority() {
+    for count in [3, 5, 7, 9] {
+        let deaf = deaf(Shape::MajoritiesRing, count, &[]);
+        for node in topology(count).names() {
+            let cut = deaf.iter().filter(|(a, _)| *a == node.to_string()).count();
+            let hears = usize::from(count) - cut;
+            assert!(hears >= topology(count).majority(), "{node} of {count} hears {hears}");
+            assert!(count == 3 || cut > 0, "{node} of {count} hears all");
+        }
+    }
+}
+
+#[test]
+fn targets_are_as_many_as_their_name_says() {
+    let topology = topology(5);
+    let primaries = ["n4".into()];
+    for (targets, count) in [
+        (Targets::One, 1),
+        (Targets::Minority, 2),
+        (Targets::Majority, 3),
+        (Targets::All, 5),
+        (Targets::Primaries, 1),
+        (Targets::Nodes(vec!["n5".into(), "n1".into(), "n9".into()]), 2),
+    ] {
+        let chosen = targets.choose(&topology, &primaries, &mut stream());
+        assert_eq!(chosen.len(), count, "{targets:?}: {chosen:?}");
+    }
+    assert_eq!(Targets::Primaries.choose(&topology, &primaries, &mut stream()), primaries);
+    assert!(Targets::Primaries.choose(&topology, &[], &mut stream()).is_empty());
+}
+
+fn spec(order: Order) -> Spec {
+    let track = |every, hold| Track {
+        every: Duration::from_secs(every),
+        hold: Duration::from_secs(hold),
+        inject: Word::Kill(Whom { targets: Targets::One }),
+    };
+    Spec { order, settle: Duration::ZERO, fault: vec![track(10, 5), track(4, 2)] }
+}
+
+#[test]
+fn in_turn_one_fault_ends_before_the_next_begins() {
+    let steps = schedule(&spec(Order::InTurn), Duration::from_secs(200), &mut stream());
+    let acts: Vec<Act> = steps.iter().map(|step| step.act).collect();
+    for (turn, pair) in acts.chunks_exact(2).enumerate() {
+        assert_eq!(pair, [Act::Inject(turn % 2), Act::Heal]);
+    }
+    assert!((14..30).contains(&(acts.len() / 2)), "{}", acts.len());
+    assert!(steps.iter().all(|step| step.at < 200_000_000_000));
+}
+
+#[test]
+fn together_each_keeps_its_own_rhythm_and_they_overlap() {
+    let steps = schedule(&spec(Order::Together), Duration::from_secs(200), &mut stream());
+    let mut on = 0_i32;
+    let mut most = 0;
+    for step in &steps {
+        on += if step.act == Act::Heal { -1 } else { 1 };
+        most = most.max(on);
+    }
+    assert_eq!(most, 2);
+    assert!(steps.windows(2).all(|pair| pair[0].at <= pair[1].at));
+}
+
+#[test]
+fn the_same_seed_makes_the_same_schedule_and_no_fault_makes_none() {
+    let of = |order| schedule(&spec(order), Duration::from_secs(60), &mut stream());
+    assert_eq!(of(Order::Together), of(Order::Together));
+    assert_eq!(schedule(&Spec::default(), Duration::from_secs(60), &mut stream()), []);
+}

@@ -1,0 +1,117 @@
+//! The task that carries out a schedule: chooses, has it recorded, injects, has that recorded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use perjury_history::{Event, Fault, FaultId, Topology};
+
+use super::{Clock, Tell};
+use crate::databases::Database;
+use crate::nemeses::{Act, Hands, Spec, Step, Targets, Word};
+use crate::remote::AgentError;
+use crate::seed::Stream;
+
+/// The nemesis of a run.
+pub struct Nemesis {
+    /// What was declared.
+    pub spec: Spec,
+    /// Where it chooses from.
+    pub topology: Topology,
+    /// Whom it asks for primaries.
+    pub database: Arc<dyn Database>,
+    /// How it acts.
+    pub hands: Hands,
+    /// Where its choices come from.
+    pub stream: Stream,
+    /// Where its entries go.
+    pub tell: Tell,
+    /// Whose times the schedule means.
+    pub clock: Clock,
+    active: BTreeMap<FaultId, Fault>,
+}
+
+impl Nemesis {
+    /// A nemesis that has done nothing yet.
+    pub fn new(
+        spec: Spec,
+        topology: Topology,
+        database: Arc<dyn Database>,
+        hands: Hands,
+        stream: Stream,
+        tell: Tell,
+        clock: Clock,
+    ) -> Nemesis {
+        let active = BTreeMap::new();
+        Nemesis { spec, topology, database, hands, stream, tell, clock, active }
+    }
+
+    /// Carries out the steps at their times, counted from now.
+    ///
+    /// # Errors
+    /// An agent does not answer: the run is compromised. What is active stays so, for
+    /// [`Nemesis::heal_all`].
+    pub async fn run(&mut self, steps: &[Step]) -> Result<(), AgentError> {
+        let begin = self.clock.now();
+        for step in steps {
+            let due = self.clock.instant(begin + step.at);
+            tokio::time::sleep_until(due.into()).await;
+            match step.act {
+                Act::Inject(track) => self.inject(step.id, track).await?,
+                Act::Heal => self.heal(step.id).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Heals whatever is still on, the latest first.
+    ///
+    /// # Errors
+    /// The first agent that does not answer; the others are healed all the same.
+    pub async fn heal_all(&mut self) -> Result<(), AgentError> {
+        let ids: Vec<FaultId> = self.active.keys().rev().copied().collect();
+        let mut result = Ok(());
+        for id in ids {
+            let healed = self.heal(id).await;
+            result = result.and(healed);
+        }
+        result
+    }
+
+    async fn inject(&mut self, id: FaultId, track: usize) -> Result<(), AgentError> {
+        let fault = self.choose(track).await;
+        self.tell.tell(Event::Inject { id, fault: fault.clone() }).await;
+        // Recorded and remembered first: if the agent fails half way, it still gets healed.
+        self.active.insert(id, fault.clone());
+        let injection = self.hands.inject(id, &fault).await?;
+        self.tell.tell(Event::Injected { id, injection }).await;
+        Ok(())
+    }
+
+    async fn heal(&mut self, id: FaultId) -> Result<(), AgentError> {
+        let Some(fault) = self.active.get(&id).cloned() else { return Ok(()) };
+        self.tell.tell(Event::Heal { id }).await;
+        let injection = self.hands.heal(id, &fault).await?;
+        self.active.remove(&id);
+        self.tell.tell(Event::Healed { id, injection }).await;
+        Ok(())
+    }
+
+    async fn choose(&mut self, track: usize) -> Fault {
+        let word = self.spec.fault[track].inject.clone();
+        let limit = Duration::from_secs(2);
+        let asking = self.database.primaries(&self.topology);
+        let primaries = tokio::time::timeout(limit, asking).await.unwrap_or_default();
+        let (topology, stream) = (&self.topology, &mut self.stream);
+        let mut whom = |targets: &Targets| targets.choose(topology, &primaries, stream);
+        match word {
+            Word::Kill(options) => Fault::Kill { nodes: whom(&options.targets) },
+            Word::Pause(options) => Fault::Pause { nodes: whom(&options.targets) },
+            Word::Restart(options) => Fault::Restart { nodes: whom(&options.targets) },
+            Word::Partition(options) => Fault::Partition {
+                shape: options.shape.name().to_owned(),
+                cuts: options.shape.cuts(topology, &primaries, stream),
+            },
+        }
+    }
+}

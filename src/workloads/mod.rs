@@ -1,0 +1,46 @@
+//! What load a test puts on a database: the generators, the model, and how it ends.
+
+mod register;
+mod set;
+
+use serde::{Deserialize, Serialize};
+
+use crate::generators::Boxed;
+
+/// The registry: the word in a declaration and its options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Spec {
+    /// Many registers: read, write, compare-and-set.
+    Register(register::Options),
+    /// One growing set: add elements, and read them all at the end.
+    Set(set::Options),
+}
+
+/// A load, ready to be driven.
+pub struct Workload {
+    /// The word for the model, as in the header of the history.
+    pub model: &'static str,
+    /// The main load, without rate and time limit.
+    pub load: Boxed,
+    /// What is asked after healing, if anything is.
+    pub last: Option<Boxed>,
+}
+
+impl Spec {
+    /// The word for this kind of load.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Spec::Register(_) => "register",
+            Spec::Set(_) => "set",
+        }
+    }
+
+    /// The load for so many workers.
+    pub fn build(&self, workers: usize) -> Workload {
+        match self {
+            Spec::Register(options) => register::build(options, workers),
+            Spec::Set(options) => set::build(options),
+        }
+    }
+}

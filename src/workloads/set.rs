@@ -1,0 +1,48 @@
+//! One growing set: unique elements are added under faults; after healing every worker reads all.
+//!
+//! The cheapest test of durability: what was acknowledged has to be there at the end.
+
+use perjury_history::{Call, Key, Value};
+use serde::{Deserialize, Serialize};
+
+use super::Workload;
+use crate::generators::{FromFn, Mix, UntilOk};
+use crate::seed::Stream;
+
+/// The options of this load in a declaration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Options {
+    /// The share of adds.
+    pub adds: u64,
+    /// The share of reads of the whole set while it grows. They tell a lost element from one that
+    /// was never seen, and cost more the larger the set is.
+    pub reads: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { adds: 20, reads: 1 }
+    }
+}
+
+/// How long the final reads are repeated on a node that does not answer.
+const PAUSE: u64 = 500_000_000;
+const TRIES: u32 = 20;
+
+pub(super) fn build(options: &Options) -> Workload {
+    let key = Key::from("set");
+    let all = Call::ReadAll { key: key.clone() };
+    let mut next = 0;
+    let add = FromFn(move |_: &mut Stream| {
+        next += 1;
+        Call::Add { key: key.clone(), element: Value::Int(next) }
+    });
+    let read = {
+        let all = all.clone();
+        FromFn(move |_: &mut Stream| all.clone())
+    };
+    let load = Mix::new(vec![(options.adds, Box::new(add)), (options.reads, Box::new(read))]);
+    let last = UntilOk::new(all, PAUSE, TRIES);
+    Workload { model: "set", load: Box::new(load), last: Some(Box::new(last)) }
+}
