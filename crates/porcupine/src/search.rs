@@ -254,10 +254,12 @@ impl<'a, M: Model> Walk<'a, M> {
     }
 }
 
-/// The operations that are not linearized, as a circular list of each class in the order of calls.
+/// The operations that are not linearized, as a circular list of each class.
 ///
-/// Candidates are taken in this order: reads, because one that fits ends the choice; indeterminate
-/// operations last, because they can wait for ever, so most are never tried where all is legal.
+/// Candidates are taken in this order: reads, because one that fits ends the choice; changes by the
+/// time of their returns, because the next to return is the next that must be linearized; and
+/// indeterminate operations last, because they can wait for ever, so most are never tried where all
+/// is legal. The order decides how soon a linearization is found, never whether.
 struct Links {
     next: Vec<u32>,
     prev: Vec<u32>,
@@ -310,7 +312,10 @@ impl Links {
                 if timeline.opens_at[candidate as usize] <= frontier {
                     return Some(candidate);
                 }
-                // Calls are in order: behind one that is too late all of its class are.
+                if timeline.opens_behind[candidate as usize] <= frontier {
+                    candidate = self.next[candidate as usize];
+                    continue;
+                }
                 self.ends.iter().position(|end| candidate < *end).unwrap_or(2)
             } else {
                 (candidate - self.heads[0]) as usize

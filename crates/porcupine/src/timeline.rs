@@ -1,7 +1,7 @@
 //! A partition prepared for the search: its operations in order, its returns, and their slots.
 //!
 //! Operations are renumbered from 0: completed ones that only read, then the other completed ones,
-//! then the indeterminate ones, each class in the order of its calls. *The frontier* counts returns in time order: the
+//! then the indeterminate ones. *The frontier* counts returns in time order: the
 //! search stands at frontier `f` when the first `f` returns have been passed, that is, when their
 //! operations are linearized and that of return `f` is not.
 //!
@@ -15,11 +15,14 @@
 use crate::Operation;
 
 pub(crate) struct Timeline {
-    /// For each operation its index in the history.
+    /// For each operation its index in the history. Completed operations are in the order of their
+    /// returns within each class, indeterminate ones in the order of their calls.
     pub(crate) origin: Vec<usize>,
     /// For each operation the number of returns before its call: it can be linearized from this
-    /// frontier on. Ascending within each class.
+    /// frontier on.
     pub(crate) opens_at: Vec<u32>,
+    /// The least `opens_at` of an operation and those behind it in its class.
+    pub(crate) opens_behind: Vec<u32>,
     /// For each return, in time order, the operation.
     pub(crate) returns: Vec<u32>,
     /// How many completed operations only read.
@@ -47,23 +50,30 @@ impl Timeline {
             .iter()
             // What may be left out and changes nothing constrains nothing.
             .filter(|&&index| !history[index].is_indeterminate() || !reads(&history[index]))
-            .map(|&index| (class(index), history[index].interval().0, index))
+            .map(|&index| {
+                let (call, end) = history[index].interval();
+                (class(index), end.unwrap_or(call), index)
+            })
             .collect();
         // Ties by index: the answer must not depend on the order within a partition.
         order.sort_unstable();
         let reads = order.partition_point(|(class, ..)| *class == Class::Read);
         let completed = order.partition_point(|(class, ..)| *class != Class::Optional);
-        let mut ends: Vec<(u64, u32)> = (0..completed)
-            .filter_map(|op| Some((history[order[op].2].interval().1?, number(op))))
-            .collect();
+        let mut ends: Vec<(u64, u32)> =
+            (0..).zip(&order[..completed]).map(|(op, (_, end, _))| (*end, op)).collect();
         ends.sort_unstable();
         // Strictly before the call: at equal times the call comes first (see Operation::interval).
         let passed = |call: u64| number(ends.partition_point(|(end, _)| *end < call));
-        let opens_at: Vec<u32> = order.iter().map(|(_, call, _)| passed(*call)).collect();
-        let origin = order.into_iter().map(|(.., index)| index).collect();
+        let origin: Vec<usize> = order.into_iter().map(|(.., index)| index).collect();
+        let call = |index: &usize| history[*index].interval().0;
+        let opens_at: Vec<u32> = origin.iter().map(|index| passed(call(index))).collect();
+        let mut opens_behind = opens_at.clone();
+        for op in (1..opens_at.len()).rev().filter(|op| *op != reads && *op != completed) {
+            opens_behind[op - 1] = opens_behind[op - 1].min(opens_behind[op]);
+        }
         let returns: Vec<u32> = ends.into_iter().map(|(_, op)| op).collect();
         let (slots, width) = slots(&opens_at[..completed], &returns);
-        Self { origin, opens_at, returns, reads, slots, width }
+        Self { origin, opens_at, opens_behind, returns, reads, slots, width }
     }
 
     pub(crate) fn completed(&self) -> usize {
