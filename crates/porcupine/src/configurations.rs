@@ -53,24 +53,32 @@ impl Configurations {
         self.arena.bytes() + self.table.bytes()
     }
 
-    /// Adds a configuration and returns its number, or `None` if it was there.
+    /// Whether a configuration is known that differs from this one at most in its indeterminate
+    /// operations, and `covers` holds for the number of their set. `hash` is [`hash`] of this one.
     #[inline]
-    pub(crate) fn insert(&mut self, at: Position, bits: &[u64], origin: Origin) -> Option<u32> {
+    pub(crate) fn knows(
+        &self,
+        hash: u64,
+        at: Position,
+        bits: &[u64],
+        covers: impl Fn(u32) -> bool,
+    ) -> bool {
         let first = pack(at.frontier, at.state);
-        let start = absorb(absorb(0, first), u64::from(at.optional));
-        let hash = mix(bits.iter().fold(start, |hash, word| absorb(hash, *word)));
-        let arena = &self.arena;
         let same = |id| {
-            let record = arena.get(id);
-            record[0] == first && high(record[1]) == at.optional && record[HEADER..] == *bits
+            let record = self.arena.get(id);
+            record[0] == first && record[HEADER..] == *bits && covers(high(record[1]))
         };
-        if self.table.find(hash, same).is_some() {
-            return None;
-        }
+        self.table.find(hash, same).is_some()
+    }
+
+    /// Adds a configuration and returns its number. `hash` is [`hash`] of it.
+    #[inline]
+    pub(crate) fn add(&mut self, hash: u64, at: Position, bits: &[u64], origin: Origin) -> u32 {
+        let first = pack(at.frontier, at.state);
         let header = [first, pack(at.optional, origin.op), pack(origin.parent, origin.depth)];
         let id = self.arena.push(header.into_iter().chain(bits.iter().copied()));
         self.table.insert(hash, id);
-        Some(id)
+        id
     }
 
     pub(crate) fn position(&self, id: u32) -> Position {
@@ -98,6 +106,12 @@ impl Configurations {
         }
         path
     }
+}
+
+/// The hash of a configuration, leaving out its indeterminate operations.
+#[inline]
+pub(crate) fn hash(at: Position, bits: &[u64]) -> u64 {
+    mix(bits.iter().fold(absorb(0, pack(at.frontier, at.state)), |hash, word| absorb(hash, *word)))
 }
 
 fn pack(high: u32, low: u32) -> u64 {

@@ -71,6 +71,11 @@ impl OptionalSets {
         self.hash ^= mix(element as u64 + 1);
     }
 
+    /// Whether the set with this number is a part of the current set, or all of it.
+    pub(crate) fn covers(&self, id: u32) -> bool {
+        self.arena.get(id).iter().zip(&self.current).all(|(part, whole)| part & !whole == 0)
+    }
+
     /// The number of the current set.
     pub(crate) fn intern(&mut self) -> u32 {
         if let Some(id) = self.table.find(self.hash, |id| self.arena.get(id) == self.current) {

@@ -5,8 +5,10 @@
 //! memory alone. Everything else in the crate sees only [`search`] and [`Found`]: this module, with
 //! `configurations` and `timeline`, may be replaced by a faster one.
 //!
-//! Invariant: each configuration is entered once. Termination without success is then exhaustive,
-//! because what can follow a configuration does not depend on how it was reached.
+//! Invariant: a configuration is entered unless it, or one that differs only in having spent fewer
+//! indeterminate operations, was entered before. Termination without success is then exhaustive: what
+//! can follow a configuration does not depend on how it was reached, and what can follow it can
+//! follow one that has more indeterminate operations left, since those may stay unused.
 //!
 //! Source: Wing and Gong, "Testing and verifying concurrent objects" (1993), section 4; Lowe,
 //! "Testing for linearizability" (2017), section 3; Porcupine's `checkSingle`.
@@ -14,7 +16,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::configurations::{Configurations, Origin, Position};
+use crate::configurations::{Configurations, Origin, Position, hash};
 use crate::intern::{OptionalSets, States};
 use crate::timeline::{Timeline, number};
 use crate::{Meter, Model, Operation, PartitionEvidence, Progress};
@@ -92,7 +94,7 @@ impl<'a, M: Model> Walk<'a, M> {
         };
         // The first state, the empty set and the root each get the number 0 that `at` says.
         walk.states.intern(model.init(), |state| model.heap_bytes(state));
-        walk.cache.insert(walk.at, &walk.bits, Origin::default());
+        walk.cache.add(hash(walk.at, &walk.bits), walk.at, &walk.bits, Origin::default());
         walk
     }
 
@@ -168,20 +170,23 @@ impl<'a, M: Model> Walk<'a, M> {
         self.next_bits.copy_from_slice(&self.bits);
         if optional {
             self.optional.toggle(op as usize - self.timeline.completed());
-            next.optional = self.optional.intern();
         } else {
             next.frontier = self.advance(op);
         }
-        let origin = Origin { op, parent: self.current, depth: self.depth + 1 };
-        let Some(id) = self.cache.insert(next, &self.next_bits, origin) else {
+        let hash = hash(next, &self.next_bits);
+        if self.cache.knows(hash, next, &self.next_bits, |set| self.optional.covers(set)) {
             if optional {
                 self.optional.toggle(op as usize - self.timeline.completed());
             }
             return false;
-        };
+        }
+        if optional {
+            next.optional = self.optional.intern();
+        }
+        let origin = Origin { op, parent: self.current, depth: self.depth + 1 };
+        self.current = self.cache.add(hash, next, &self.next_bits, origin);
         std::mem::swap(&mut self.bits, &mut self.next_bits);
         self.links.lift(op);
-        self.current = id;
         self.at = next;
         self.depth += 1;
         self.note_furthest();
