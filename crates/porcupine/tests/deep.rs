@@ -4,7 +4,7 @@ mod load;
 
 use std::time::Duration;
 
-use load::register::{RegisterOp, register};
+use load::register::{RegisterOp, make_stale, register};
 use perjury_porcupine::models::{Register, RegisterInput, RegisterOutput, Seen};
 use perjury_porcupine::{Budget, Operation, Search, check, verify};
 
@@ -73,6 +73,18 @@ fn one_operation_that_is_open_all_the_time() {
 #[test]
 fn two_hundred_thousand_operations_of_five_clients() {
     assert_legal(&register(1, 5, 200_000, 0));
+}
+
+#[test]
+fn a_stale_read_in_the_middle_is_found_and_blamed() {
+    for (clients, lost) in [(3, 0), (5, 0), (5, 5)] {
+        let mut history = register(1, clients, 5_000, lost);
+        let stale = make_stale(&mut history);
+        let Search::Illegal(evidence) = check(&Register(0), &history, &modest()) else {
+            panic!("the initial value is long gone");
+        };
+        assert_eq!(evidence.blocked().collect::<Vec<_>>(), [stale]);
+    }
 }
 
 #[test]

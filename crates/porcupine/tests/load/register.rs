@@ -45,3 +45,15 @@ pub fn register(seed: u64, clients: u64, count: u64, lost: u64) -> Vec<RegisterO
     }
     history.into_iter().map(|(_, operation)| operation).collect()
 }
+
+/// Makes the first answered read of the second half see the initial value, long after it was
+/// overwritten. Returns its index.
+pub fn make_stale(history: &mut [RegisterOp]) -> usize {
+    let half = history.len() / 2;
+    let is_read = |operation: &RegisterOp| {
+        operation.input == RegisterInput::Read && !operation.is_indeterminate()
+    };
+    let index = half + history[half..].iter().position(is_read).expect("half of them are reads");
+    history[index].output = Some(RegisterOutput::Read(Seen::Value(0)));
+    index
+}
