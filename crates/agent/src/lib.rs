@@ -9,9 +9,27 @@
 //! worker process dies, everything in the journal is undone. If every process of the agent dies at
 //! once, the journal remains and `perjury-agent heal` works from it.
 
+mod agent;
 mod bytes;
+mod command;
+mod files;
 pub mod frame;
+#[doc(hidden)]
+pub mod guardian;
+mod hello;
+#[doc(hidden)]
+pub mod init;
+mod journal;
+#[doc(hidden)]
+pub mod launch;
+mod lock;
+mod memory;
+mod network;
+mod processes;
 pub mod protocol;
+mod server;
+mod services;
+mod undo;
 
 pub use bytes::Bytes;
 

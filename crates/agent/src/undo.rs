@@ -1,0 +1,74 @@
+//! Undoing what the journal holds, the latest change first.
+//!
+//! Invariant: idempotent. Each undoing looks at what is there now, so it can be broken off and
+//! begun again, by the worker, by the guardian or by `perjury-agent heal`.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::journal::{Change, Journal, Seq};
+use crate::network;
+use crate::protocol::Healed;
+use crate::services::PATIENCE;
+
+/// Undoes the open entries that are wanted. What fails stays in the journal.
+pub fn heal(journal: &mut Journal, wanted: impl Fn(&Change) -> bool) -> Healed {
+    let todo: Vec<(Seq, Change)> = journal
+        .entries()
+        .rev()
+        .filter(|(_, change)| wanted(change))
+        .map(|(seq, change)| (seq, change.clone()))
+        .collect();
+    let mut healed = Healed::default();
+    for (seq, change) in todo {
+        match undo(&change) {
+            Ok(text) => {
+                journal.healed(seq);
+                healed.undone.push(text);
+            }
+            Err(text) => healed.failed.push(text),
+        }
+    }
+    healed
+}
+
+/// Undoes one change; says what was done, or why it could not be.
+fn undo(change: &Change) -> Result<String, String> {
+    match change {
+        Change::Service { name, family } => {
+            let killed = family.kill(PATIENCE).map_err(|why| format!("service {name}: {why}"))?;
+            Ok(match killed.len() {
+                0 => format!("service {name} had ended already"),
+                count => format!("service {name} killed ({count} processes)"),
+            })
+        }
+        Change::Stopped { name, family } => {
+            let seen = family.thaw(PATIENCE).map_err(|why| format!("service {name}: {why}"))?;
+            Ok(match seen.len() {
+                0 => format!("service {name} had ended already"),
+                count => format!("service {name} continued ({count} processes)"),
+            })
+        }
+        Change::Table { table } => match network::delete(table) {
+            Ok(()) => Ok(format!("cut {table} removed")),
+            Err(failure) => Err(format!("cut {table}: {failure}")),
+        },
+        Change::Dir { path, parents } => remove(path, parents),
+    }
+}
+
+fn remove(path: &Path, parents: &[PathBuf]) -> Result<String, String> {
+    match fs::remove_dir_all(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(format!("directory {}: {error}", path.display())),
+    }
+    for parent in parents {
+        // Somebody else may have put something into it by now.
+        if fs::remove_dir(parent).is_err() {
+            break;
+        }
+    }
+    Ok(format!("directory {} removed", path.display()))
+}
