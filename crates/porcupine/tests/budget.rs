@@ -2,15 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
 
-mod load;
-
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use load::register::{RegisterOp, register};
 use perjury_porcupine::models::{
     Kv, KvInput, KvOutput, Register, RegisterInput, RegisterOutput, Seen,
 };
@@ -18,14 +15,18 @@ use perjury_porcupine::{
     Budget, Evidence, Meter, Model, Operation, Progress, Reason, Search, check, check_within,
 };
 
+type RegisterOp = Operation<RegisterInput<u64>, RegisterOutput<u64>>;
+
+fn write(value: u64, call: u64, ret: u64) -> RegisterOp {
+    Operation::completed(0, RegisterInput::Write(value), RegisterOutput::Written, call, ret)
+}
+
 /// Writes that all overlap, then a read of a value that nobody wrote: the search has to try every
 /// set of them, which takes longer than any budget here.
 fn hopeless() -> Vec<RegisterOp> {
-    let write =
-        |i| Operation::completed(i, RegisterInput::Write(i), RegisterOutput::Written, 0, 100);
     let read = RegisterOutput::Read(Seen::Value(999));
     (1..=30)
-        .map(write)
+        .map(|i| write(i, 0, 100))
         .chain([Operation::completed(0, RegisterInput::Read, read, 200, 300)])
         .collect()
 }
@@ -102,7 +103,7 @@ fn the_heap_of_states_counts() {
             1 << 20
         }
     }
-    let history = register(1, 2, 1_000, 0);
+    let history: Vec<_> = (0..1_000).map(|i| write(i, 2 * i, 2 * i + 1)).collect();
     let budget = Budget { bytes: Some(100 << 20), ..Budget::default() };
     assert_eq!(exhausted(check(&Large, &history, &budget)).0, Reason::Bytes);
     assert!(check(&Register(0), &history, &budget).is_linearizable());

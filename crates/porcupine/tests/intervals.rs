@@ -84,3 +84,14 @@ fn the_verifier_finds_every_flaw() {
     assert_eq!(flaw, Flaw::Partitions { given: 2, expected: 1 });
     assert_eq!(flaw.to_string(), "2 partitions where the model makes 1");
 }
+
+#[test]
+fn the_verifier_compares_with_the_latest_call_so_far() {
+    let history = [write(1, 10, 30), write(2, 0, 20), write(3, 0, 5)];
+    let judge = |order: &[usize]| {
+        verify(&Register(0), &history, &Linearization { partitions: vec![order.to_vec()] })
+    };
+    assert_eq!(judge(&[0, 1, 2]), Err(Flaw::RealTime { first: 0, second: 2 }));
+    assert_eq!(judge(&[2, 0, 1]), Ok(()));
+    assert_eq!(judge(&[1, 2, 0]), Ok(()));
+}
