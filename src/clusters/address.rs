@@ -29,8 +29,7 @@ impl Plan {
         };
         let (network, prefix) =
             subnet.split_once('/').ok_or_else(|| refuse("has to be an IPv4 network"))?;
-        let network: Ipv4Addr =
-            network.parse().map_err(|_| refuse("has to be an IPv4 network"))?;
+        let network: Ipv4Addr = network.parse().map_err(|_| refuse("has to be an IPv4 network"))?;
         let prefix: u8 = prefix.parse().map_err(|_| refuse("the prefix has to be a number"))?;
         if !(8..=27).contains(&prefix) {
             return Err(refuse("the prefix has to be 8 to 27 bits long"));

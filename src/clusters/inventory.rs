@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use perjury_history::{Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
+use crate::remote::SshTarget;
+
 /// A cluster that is up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -64,20 +66,35 @@ pub enum Reach {
     LocalProcess,
 }
 
-/// Where and as whom to log in. Everything is resolved: no alias, no `~`.
+/// Where and as whom to log in. What is `None` or empty comes from the configuration of ssh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SshLogin {
-    /// The host as the known hosts file names it: an address or a host name.
+    /// An address, a host name, or an alias in the configuration of ssh.
     pub host: String,
     /// The port of its sshd.
-    pub port: u16,
+    pub port: Option<u16>,
     /// Who logs in.
-    pub user: String,
-    /// The private keys to try, in this order. Empty: only what the user's ssh agent has.
+    pub user: Option<String>,
+    /// The private keys to try, in this order.
     pub identities: Vec<PathBuf>,
     /// The files of known host keys. A host that is in none of them is refused.
     pub known_hosts: Vec<PathBuf>,
+    /// The configuration to read. `None`: the user's own.
+    pub config: Option<PathBuf>,
+}
+
+impl From<&SshLogin> for SshTarget {
+    fn from(login: &SshLogin) -> SshTarget {
+        SshTarget {
+            port: login.port,
+            user: login.user.clone(),
+            identities: login.identities.clone(),
+            known_hosts: login.known_hosts.clone(),
+            config: login.config.clone(),
+            ..SshTarget::new(login.host.clone())
+        }
+    }
 }
 
 /// What is known beforehand about what nodes cannot do. An agent finds out the rest itself.

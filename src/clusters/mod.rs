@@ -11,12 +11,14 @@
 //! down there is never touched. On the host's own network nothing is changed.
 
 mod address;
+mod archive;
 mod base;
 mod docker;
 mod dockerd;
 mod doctor;
 mod error;
 mod host;
+mod image;
 mod inventory;
 mod keys;
 mod leftovers;
@@ -32,7 +34,7 @@ mod status;
 
 use std::time::Instant;
 
-pub use doctor::{Check, doctor};
+pub use doctor::{Check, Lack, doctor};
 pub use error::ClusterError;
 pub use inventory::{Backend, Inventory, Limits, Member, Reach, SshLogin};
 pub use leftovers::{Leftover, LeftoverKind, down_all, leftovers};
@@ -40,7 +42,7 @@ pub use network::enter;
 pub use spec::{DockerSpec, LocalSpec, ProcessesSpec, Spec, SshNode, SshSpec};
 pub use ssh::ssh_argv;
 pub use state::Places;
-pub use status::{NodeState, NodeStatus, Status, list, status};
+pub use status::{NodeState, NodeStatus, Status, inventory, list, status};
 
 /// Told, in one line each, what is being done and how long it took; for a person to read.
 pub type Say<'a> = &'a (dyn Fn(&str) + Sync);
@@ -58,7 +60,7 @@ pub fn up(places: &Places, spec: &Spec, say: Say<'_>) -> Result<Inventory, Clust
     let result = match spec {
         Spec::Local(local) => local::up(places, &home, local, say),
         Spec::Docker(docker) => docker::up(places, &home, docker, say),
-        Spec::Ssh(ssh) => ssh::up(&home, ssh),
+        Spec::Ssh(ssh) => ssh::up(&home, ssh, say),
         Spec::Processes(processes) => processes::up(processes),
     };
     let inventory = result.and_then(|inventory| {

@@ -190,9 +190,7 @@ impl Spec {
             }
             Spec::Ssh(spec) => check_nodes(&spec.nodes),
             Spec::Processes(spec) if (1..=250).contains(&spec.nodes) => Ok(()),
-            Spec::Processes(spec) => {
-                refuse(format!("nodes = {}: 1 to 250 can be had", spec.nodes))
-            }
+            Spec::Processes(spec) => refuse(format!("nodes = {}: 1 to 250 can be had", spec.nodes)),
         }
     }
 }
