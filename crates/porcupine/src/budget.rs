@@ -1,8 +1,9 @@
 //! How much a check may spend, and the meter that is read while it runs.
 //!
 //! Not a scheduler: nothing is interrupted, the search asks. The invariant: once a meter is
-//! exceeded it stays so. That is what makes a model sound which gives up early: whatever it answered
-//! after [`Meter::exceeded`] is followed by the search reading the same meter before it concludes.
+//! exceeded it stays so. That is what makes a model sound which gives up early: whatever it
+//! answered after [`Meter::exceeded`] is followed by the search reading the same meter before it
+//! concludes.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The whole check: partitions, threads, and the answer made of their answers.
 //!
-//! Not the search itself. The invariant: illegal beats exhausted, exhausted beats legal; one illegal
-//! partition makes the history illegal whatever happened to the others.
+//! Not the search itself. The invariant: illegal beats exhausted, exhausted beats legal; one
+//! illegal partition makes the history illegal whatever happened to the others.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
@@ -17,8 +17,8 @@ use crate::{
 /// is may differ between runs, the verdict does not.
 ///
 /// # Panics
-/// If [`Model::partition`] does not give every index exactly once; and with the model's own panic if
-/// it panics.
+/// If [`Model::partition`] does not give every index exactly once; and with the model's own panic
+/// if it panics.
 pub fn check<M>(model: &M, history: &[Operation<M::Input, M::Output>], budget: &Budget) -> Search
 where
     M: Model + Sync,

@@ -1,9 +1,9 @@
 //! The cache of the search: every configuration that was visited, and how it was reached.
 //!
-//! A configuration is what the future depends on: the frontier, which open operations are linearized
-//! (a bit per slot), which indeterminate operations are, and the state. Not part of its identity:
-//! the step that led to it first. Those steps make the configurations a tree with the initial one
-//! as its root, so a path is read off the cache and the search needs no other stack.
+//! A configuration is what the future depends on: the frontier, which open operations are
+//! linearized (a bit per slot), which indeterminate operations are, and the state. Not part of its
+//! identity: the step that led to it first. Those steps make the configurations a tree with the
+//! initial one as its root, so a path is read off the cache and the search needs no other stack.
 
 use crate::arena::Arena;
 use crate::hash::{absorb, mix};

@@ -26,9 +26,10 @@ pub trait Model {
 
     /// The state after the operation, or `None` where the model does not allow it in `state`.
     ///
-    /// `output` is `None` for an indeterminate operation: the result is then the state after it took
-    /// effect, whatever it would have answered. The search considers by itself that it never took
-    /// effect, so an operation without effect in `state` may give `None` or the same state alike.
+    /// `output` is `None` for an indeterminate operation: the result is then the state after it
+    /// took effect, whatever it would have answered. The search considers by itself that it never
+    /// took effect, so an operation without effect in `state` may give `None` or the same state
+    /// alike.
     fn step(
         &self,
         state: &Self::State,
@@ -38,8 +39,8 @@ pub trait Model {
 
     /// Splits the history into parts (indices into `history`) which are linearizable one by one if
     /// and only if the whole is, such as the operations on one key. Every part starts in
-    /// [`Model::init`]. The parts must hold every index exactly once; [`check`](crate::check) panics
-    /// otherwise. By default there is one part. See [`partition_by`].
+    /// [`Model::init`]. The parts must hold every index exactly once; [`check`](crate::check)
+    /// panics otherwise. By default there is one part. See [`partition_by`].
     fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
         vec![(0..history.len()).collect()]
     }
@@ -51,8 +52,8 @@ pub trait Model {
         false
     }
 
-    /// Bytes that a state owns outside of its own size, for [`Budget::bytes`](crate::Budget::bytes).
-    /// By default none; an estimate will do.
+    /// Bytes that a state owns outside of its own size, for
+    /// [`Budget::bytes`](crate::Budget::bytes). By default none; an estimate will do.
     fn heap_bytes(&self, _state: &Self::State) -> usize {
         0
     }

@@ -12,8 +12,9 @@ pub struct Operation<I, O> {
     pub client: u64,
     /// What was asked.
     pub input: I,
-    /// What was answered. `None` is an indeterminate operation: no answer came, so it may have taken
-    /// effect at any time after its call, even after the last return of the history, or never.
+    /// What was answered. `None` is an indeterminate operation: no answer came, so it may have
+    /// taken effect at any time after its call, even after the last return of the history, or
+    /// never.
     pub output: Option<O>,
     /// When the call was made.
     pub call: u64,

@@ -3,23 +3,27 @@
 //! Depth first: from a configuration, linearize in turn each operation that was called before the
 //! frontier's return, and go back where nothing leads on. Not recursive, so depth is bounded by
 //! memory alone. Everything else in the crate sees only [`search`] and [`Found`]: this module, with
-//! `configurations` and `timeline`, may be replaced by a faster one.
+//! those that only it uses, may be replaced by a faster one.
 //!
 //! Invariant: a configuration is entered unless it, or one that differs only in having spent fewer
-//! indeterminate operations, was entered before. Termination without success is then exhaustive: what
-//! can follow a configuration does not depend on how it was reached, and what can follow it can
-//! follow one that has more indeterminate operations left, since those may stay unused.
+//! indeterminate operations, was entered before. Termination without success is then exhaustive:
+//! what can follow a configuration does not depend on how it was reached, and what can follow it
+//! can follow one that has more indeterminate operations left, since those may stay unused.
 //!
 //! Source: Wing and Gong, "Testing and verifying concurrent objects" (1993), section 4; Lowe,
 //! "Testing for linearizability" (2017), section 3; Porcupine's `checkSingle`.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
 
 use crate::configurations::{Configurations, Origin, Position, hash};
+use crate::gauge::Gauge;
 use crate::intern::{OptionalSets, States};
-use crate::timeline::{Timeline, number};
+use crate::links::Links;
+use crate::timeline::Timeline;
 use crate::{Meter, Model, Operation, PartitionEvidence, Progress};
+
+/// What the timeline and the links take, roughly.
+const BYTES_PER_OPERATION: usize = 32;
 
 /// What is known about a partition when its search ends.
 pub(crate) struct Found {
@@ -256,160 +260,5 @@ impl<'a, M: Model> Walk<'a, M> {
         let mut partials: Vec<Vec<usize>> = self.furthest.iter().map(|&id| path(id)).collect();
         partials.sort_by_key(|partial| std::cmp::Reverse(partial.len()));
         Found { progress, partials, blocked }
-    }
-}
-
-/// The operations that are not linearized, as a circular list of each class.
-///
-/// Candidates are taken in this order: reads, because one that fits ends the choice; changes by the
-/// time of their returns, because the next to return is the next that must be linearized; and
-/// indeterminate operations last, because they can wait for ever, so most are never tried where all
-/// is legal. The order decides how soon a linearization is found, never whether.
-struct Links {
-    next: Vec<u32>,
-    prev: Vec<u32>,
-    // The heads of the lists are the numbers after the last operation, in the order of the classes.
-    heads: [u32; 3],
-    // For each class the number after its last operation.
-    ends: [u32; 3],
-}
-
-impl Links {
-    fn new(reads: usize, completed: usize, total: usize) -> Self {
-        let heads = [number(total), number(total + 1), number(total + 2)];
-        let ends = [number(reads), number(completed), number(total)];
-        let mut links = Self { next: vec![0; total + 3], prev: vec![0; total + 3], heads, ends };
-        links.connect(heads[0], 0..ends[0]);
-        links.connect(heads[1], ends[0]..ends[1]);
-        links.connect(heads[2], ends[1]..ends[2]);
-        links
-    }
-
-    fn connect(&mut self, head: u32, ops: std::ops::Range<u32>) {
-        let mut last = head;
-        for op in ops {
-            self.next[last as usize] = op;
-            self.prev[op as usize] = last;
-            last = op;
-        }
-        self.next[last as usize] = head;
-        self.prev[head as usize] = last;
-    }
-
-    fn first(&self) -> u32 {
-        self.next[self.heads[0] as usize]
-    }
-
-    fn after(&self, op: u32) -> u32 {
-        self.next[op as usize]
-    }
-
-    /// The candidate behind all others.
-    fn end(&self) -> u32 {
-        self.heads[2]
-    }
-
-    /// The first operation from `candidate` on that can be linearized at this frontier.
-    #[inline]
-    fn callable(&self, mut candidate: u32, frontier: u32, timeline: &Timeline) -> Option<u32> {
-        loop {
-            let class = if candidate < self.ends[2] {
-                if timeline.opens_at[candidate as usize] <= frontier {
-                    return Some(candidate);
-                }
-                if timeline.opens_behind[candidate as usize] <= frontier {
-                    candidate = self.next[candidate as usize];
-                    continue;
-                }
-                self.ends.iter().position(|end| candidate < *end).unwrap_or(2)
-            } else {
-                (candidate - self.heads[0]) as usize
-            };
-            candidate = self.next[*self.heads.get(class + 1)? as usize];
-        }
-    }
-
-    fn lift(&mut self, op: u32) {
-        let (prev, next) = (self.prev[op as usize], self.next[op as usize]);
-        self.next[prev as usize] = next;
-        self.prev[next as usize] = prev;
-    }
-
-    /// Undoes [`Links::lift`]. Lifts must be undone in reverse order: the operation still points to
-    /// the neighbours that it had.
-    fn unlift(&mut self, op: u32) {
-        let (prev, next) = (self.prev[op as usize], self.next[op as usize]);
-        self.next[prev as usize] = op;
-        self.prev[next as usize] = op;
-    }
-}
-
-/// What the timeline and the links take, roughly.
-const BYTES_PER_OPERATION: usize = 32;
-
-/// Reads the meter every so many steps, and pays into it.
-struct Gauge<'a> {
-    meter: &'a Meter,
-    stop: &'a AtomicBool,
-    stopped: bool,
-    countdown: u32,
-    interval: u32,
-    last: Instant,
-    paid_states: u64,
-    paid_bytes: u64,
-}
-
-impl<'a> Gauge<'a> {
-    const LONGEST: u32 = 256;
-
-    fn new(meter: &'a Meter, stop: &'a AtomicBool) -> Self {
-        Self {
-            meter,
-            stop,
-            stopped: false,
-            countdown: 1,
-            interval: 1,
-            last: Instant::now(),
-            paid_states: 0,
-            paid_bytes: 0,
-        }
-    }
-
-    #[inline]
-    fn is_due(&mut self) -> bool {
-        self.countdown -= 1;
-        self.countdown == 0
-    }
-
-    fn must_stop(&mut self, states: usize, bytes: usize) -> bool {
-        // Steps of unknown cost: the interval doubles while they are fast and collapses when not,
-        // so the time between two readings stays far below the 50 ms that the budget promises.
-        let now = Instant::now();
-        let elapsed = now - self.last;
-        self.last = now;
-        if elapsed > Duration::from_millis(5) {
-            self.interval = 1;
-        } else if elapsed < Duration::from_millis(1) {
-            self.interval = (self.interval * 2).min(Self::LONGEST);
-        }
-        self.countdown = self.interval;
-        self.pay(states as u64, bytes as u64);
-        // Numbers of configurations have 32 bits (and there is no more of anything else than of
-        // configurations). Running out of them is running out of memory.
-        self.stopped |= states > (u32::MAX - 2 * Self::LONGEST) as usize;
-        self.stopped |= self.stop.load(Relaxed) || self.meter.exceeded();
-        self.stopped
-    }
-
-    fn pay(&mut self, states: u64, bytes: u64) {
-        self.meter.add_states(states - self.paid_states);
-        self.meter.add_bytes(bytes - self.paid_bytes);
-        (self.paid_states, self.paid_bytes) = (states, bytes);
-    }
-}
-
-impl Drop for Gauge<'_> {
-    fn drop(&mut self) {
-        self.meter.release_bytes(self.paid_bytes);
     }
 }

@@ -1,15 +1,16 @@
 //! A hash index from hashes to record numbers; the records live elsewhere.
 //!
-//! Not a map: it knows neither keys nor equality, the caller compares. Extendible hashing (Fagin and
-//! others, 1979): a directory of small open-addressing segments that split one by one. A table that
-//! doubles as a whole would stop a large search for longer than its budget may be overdrawn, and
-//! would need half as much memory again just then. A slot keeps 32 bits of the hash beside the
+//! Not a map: it knows neither keys nor equality, the caller compares. Extendible hashing (Fagin
+//! and others, 1979): a directory of small open-addressing segments that split one by one. A table
+//! that doubles as a whole would stop a large search for longer than its budget may be overdrawn,
+//! and would need half as much memory again just then. A slot keeps 32 bits of the hash beside the
 //! number, so growing touches no record and almost no probe compares unequal records.
 
 use crate::timeline::number;
 
 const EMPTY: u64 = u64::MAX;
-/// Slots of a segment that is split and no longer doubled. The low 12 bits of a tag choose the slot.
+/// Slots of a segment that is split and no longer doubled. The low 12 bits of a tag choose the
+/// slot.
 const FULL_SIZE: usize = 1 << 12;
 /// Bits of a tag that may choose the segment: the other 20.
 const MOST_DEPTH: u32 = 20;

@@ -6,11 +6,12 @@
 //! operations are linearized and that of return `f` is not.
 //!
 //! The invariant that makes configurations small: at frontier `f` every operation that returned
-//! earlier is linearized and none that was called later can be. What is left to remember is which of
-//! the operations open across return `f` are linearized. They overlap in that instant, so each gets
-//! a slot that no operation overlapping it shares, and one bit per slot is enough; there are as many
-//! slots as operations were ever open at once. The history's length does not enter. (The windows of
-//! Lowe's just-in-time linearization; Porcupine keeps one bit per operation of the history.)
+//! earlier is linearized and none that was called later can be. What is left to remember is which
+//! of the operations open across return `f` are linearized. They overlap in that instant, so each
+//! gets a slot that no operation overlapping it shares, and one bit per slot is enough; there are
+//! as many slots as operations were ever open at once. The history's length does not enter. (The
+//! windows of Lowe's just-in-time linearization; Porcupine keeps one bit per operation of the
+//! history.)
 
 use crate::Operation;
 

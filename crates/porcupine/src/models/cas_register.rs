@@ -1,9 +1,10 @@
 //! A register with compare-and-set.
 //!
 //! Source: Porcupine's etcd model and Knossos' `cas-register`. Initially the value it is made with.
-//! Nil as in [`Register`](super::Register): `Seen::Value(None)` or `Seen::Unknown`. A compare-and-set
-//! that was answered "no" is an operation like any other, and must take effect at a point where the
-//! value differs; one that is merely known to have failed is left out of the history.
+//! Nil as in [`Register`](super::Register): `Seen::Value(None)` or `Seen::Unknown`. A
+//! compare-and-set that was answered "no" is an operation like any other, and must take effect at a
+//! point where the value differs; one that is merely known to have failed is left out of the
+//! history.
 
 use std::hash::Hash;
 

@@ -1,9 +1,9 @@
 //! Several registers, read and written by transactions that take effect at once.
 //!
 //! Source: Knossos' `multi-register`. Linearizability of transactions is strict serializability.
-//! Initially the map it is made with. A register that is not in the map reads as `Seen::Value(None)`;
-//! a nil that means "unknown" is `Seen::Unknown`. Not partitioned: a transaction may span keys. A
-//! transaction sees its own earlier writes.
+//! Initially the map it is made with. A register that is not in the map reads as
+//! `Seen::Value(None)`; a nil that means "unknown" is `Seen::Unknown`. Not partitioned: a
+//! transaction may span keys. A transaction sees its own earlier writes.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;

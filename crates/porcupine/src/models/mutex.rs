@@ -1,8 +1,8 @@
 //! A lock: acquire and release.
 //!
 //! Source: Knossos' `mutex` model. Initially free. Nobody is recorded as the holder: a release by
-//! another client is allowed, since a lock service with leases takes locks away. There is no nil. An
-//! attempt that was answered "no" must take effect where that is the right answer; one that is
+//! another client is allowed, since a lock service with leases takes locks away. There is no nil.
+//! An attempt that was answered "no" must take effect where that is the right answer; one that is
 //! merely known to have had no effect is left out of the history.
 
 use crate::Model;

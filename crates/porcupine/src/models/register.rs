@@ -1,7 +1,7 @@
 //! A register: read and write.
 //!
-//! Source: Lamport, "On interprocess communication" (1986), the atomic register. Initially the value
-//! it is made with. Where a nil read means "really nothing", let `V` be an `Option` and read
+//! Source: Lamport, "On interprocess communication" (1986), the atomic register. Initially the
+//! value it is made with. Where a nil read means "really nothing", let `V` be an `Option` and read
 //! `Seen::Value(None)`; where it means "unknown", read `Seen::Unknown`.
 
 use std::hash::Hash;

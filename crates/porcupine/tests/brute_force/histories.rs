@@ -45,7 +45,8 @@ fn extend(
     }
 }
 
-/// Calls `visit` with every history of these intervals whose questions and answers are from `asked`.
+/// Calls `visit` with every history of these intervals whose questions and answers are from
+/// `asked`.
 pub fn each_history<I: Clone, O: Clone>(
     intervals: &[Interval],
     asked: &[(I, O)],

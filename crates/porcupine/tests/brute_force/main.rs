@@ -104,8 +104,8 @@ fn seen_before<I: Clone, O: Clone>(history: &[Operation<I, O>], end: u64) -> Vec
     seen
 }
 
-/// The operations that returned until `end`, with each choice of those that were open then (with the
-/// answers that they got in the end, but without the bound of their returns).
+/// The operations that returned until `end`, with each choice of those that were open then (with
+/// the answers that they got in the end, but without the bound of their returns).
 fn with_open_operations<I: Clone, O: Clone>(
     history: &[Operation<I, O>],
     end: u64,

@@ -1,8 +1,8 @@
 //! Linearizability by its definition: try every order.
 //!
 //! Shares nothing with the crate but the operation type. In particular it never asks a model about
-//! a missing answer: an indeterminate operation is tried as absent, and as answered with each answer
-//! that there is, at any time. So it checks the models' handling of missing answers too.
+//! a missing answer: an indeterminate operation is tried as absent, and as answered with each
+//! answer that there is, at any time. So it checks the models' handling of missing answers too.
 
 use perjury_porcupine::Operation;
 
