@@ -58,9 +58,8 @@ fn choose(suite: &str, targets: &str) -> Option<(String, String)> {
     let mut mirror = None;
     let mut sources = Vec::new();
     for line in targets.lines() {
-        let mut fields = line.split('|');
-        let (uri, code) = (fields.next()?, fields.next()?);
-        let (release, component) = (fields.next()?, fields.next()?);
+        let fields: Vec<&str> = line.split('|').collect();
+        let [uri, code, release, component] = fields[..] else { continue };
         // Without a downloaded index apt knows no code name.
         let name = if code.is_empty() || code.starts_with('$') { release } else { code };
         let Some(part) = name.strip_prefix(suite) else { continue };

@@ -6,7 +6,7 @@
 //! this process. No tree is changed once it has its name: nodes may be mounted on it.
 
 use std::fs::{self, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -140,7 +140,8 @@ fn wait_for(path: &Path, what: &str, say: Say<'_>) -> Result<Flock<File>, Cluste
 
 /// The root of a tree is seen as `/` by every user of it, whatever the umask here.
 fn folder(path: &Path) -> Result<(), ClusterError> {
-    fs::DirBuilder::new().mode(0o755).create(path).map_err(ClusterError::io(path))
+    fs::create_dir(path).map_err(ClusterError::io(path))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(ClusterError::io(path))
 }
 
 /// A builder that may use the host's package archive.

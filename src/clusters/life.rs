@@ -58,7 +58,7 @@ impl Life {
             if Instant::now() > deadline {
                 return Err(ClusterError::Failed {
                     step: format!("ending process {}", self.pid),
-                    what: format!("it is still there {PATIENCE:.0?} after SIG{signal}"),
+                    what: format!("it is still there {PATIENCE:.0?} after {signal}"),
                 });
             }
             thread::sleep(Duration::from_millis(2));

@@ -138,7 +138,7 @@ pub(super) fn await_ssh(
     patience: Duration,
     lost: impl Fn() -> Option<String> + Send,
 ) -> Result<(), String> {
-    let wait = || {
+    let wait = move || {
         if let Some(namespace) = namespace {
             enter_thread(namespace).map_err(|error| error.to_string())?;
         }

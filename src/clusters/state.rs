@@ -85,9 +85,10 @@ impl Places {
         };
         let lock = lock(folder, &path, &format!("cluster {name}"))?;
         // Whoever held the lock before may have removed the folder that we had opened.
-        let same = |ours: fs::Metadata, now: fs::Metadata| ours.ino() == now.ino();
         match (lock.metadata(), fs::metadata(&path)) {
-            (Ok(ours), Ok(now)) if same(ours, now) => Ok(Home { name: name.into(), path, lock }),
+            (Ok(ours), Ok(now)) if ours.ino() == now.ino() => {
+                Ok(Home { name: name.into(), path, lock })
+            }
             _ => Err(unknown()),
         }
     }

@@ -73,8 +73,8 @@ pub fn inventory(places: &Places, name: &str) -> Result<Option<Inventory>, Clust
 
 fn ask_all(inventory: &Inventory) -> Result<Vec<NodeStatus>, ClusterError> {
     thread::scope(|scope| {
-        let ask = |member| scope.spawn(move || ask(inventory, member));
-        let threads: Vec<_> = inventory.nodes.iter().map(ask).collect();
+        let start = |member| scope.spawn(move || ask(inventory, member));
+        let threads: Vec<_> = inventory.nodes.iter().map(start).collect();
         let joined: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
         let flat = |result: thread::Result<_>| {
             result.unwrap_or_else(|_| {
@@ -91,7 +91,8 @@ fn ask(inventory: &Inventory, member: &Member) -> Result<NodeStatus, ClusterErro
         Reach::LocalProcess => NodeState::Address,
         Reach::Ssh(_) => {
             let argv = ssh::ssh_argv(inventory, &member.name)?;
-            let (destination, words) = argv.split_last().map_or(("", &argv[..]), |(d, w)| (d, w));
+            let (destination, words) =
+                argv.split_last().map_or(("", &argv[..]), |(last, rest)| (last.as_str(), rest));
             let mut command = host::program(&words[0]);
             command.args(&words[1..]);
             // Never asks a person, never waits for ever.
