@@ -1,5 +1,7 @@
 //! Perjury puts databases under oath.
 
+pub mod clusters;
+pub mod config;
 pub mod databases;
 pub mod duration;
 pub mod generators;
@@ -7,4 +9,5 @@ pub mod nemeses;
 pub mod remote;
 pub mod runner;
 pub mod seed;
+pub mod store;
 pub mod workloads;

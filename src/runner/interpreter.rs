@@ -176,7 +176,10 @@ impl Interpreter {
     ///
     /// # Errors
     /// The history cannot be written.
-    pub async fn listen<T>(&mut self, until: impl Future<Output = T>) -> Result<T, InterpreterError> {
+    pub async fn listen<T>(
+        &mut self,
+        until: impl Future<Output = T>,
+    ) -> Result<T, InterpreterError> {
         tokio::pin!(until);
         loop {
             tokio::select! {

@@ -3,9 +3,13 @@
 mod clock;
 mod interpreter;
 mod nemesis;
+mod run;
+mod site;
 mod worker;
 
 pub use clock::Clock;
 pub use interpreter::{Interpreter, InterpreterError, Progress, Stop, Tell};
 pub use nemesis::Nemesis;
+pub use run::{RunError, Watcher, run};
+pub use site::{LEASE, ProvisionError, remote, state_dir};
 pub use worker::Connect;

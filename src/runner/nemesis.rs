@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perjury_history::{Event, Fault, FaultId, Topology};
+use tokio::sync::watch;
 
 use super::{Clock, Tell};
 use crate::databases::Database;
@@ -46,16 +47,25 @@ impl Nemesis {
         Nemesis { spec, topology, database, hands, stream, tell, clock, active }
     }
 
-    /// Carries out the steps at their times, counted from now.
+    /// Carries out the steps at their times, counted from now, until `over` says that the load is:
+    /// the step of the moment is then still finished.
     ///
     /// # Errors
     /// An agent does not answer: the run is compromised. What is active stays so, for
     /// [`Nemesis::heal_all`].
-    pub async fn run(&mut self, steps: &[Step]) -> Result<(), AgentError> {
+    pub async fn run(
+        &mut self,
+        steps: &[Step],
+        mut over: watch::Receiver<bool>,
+    ) -> Result<(), AgentError> {
         let begin = self.clock.now();
         for step in steps {
             let due = self.clock.instant(begin + step.at);
-            tokio::time::sleep_until(due.into()).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(due.into()) => {}
+                // Either it says so, or nobody is left to say anything.
+                _ = over.wait_for(|over| *over) => return Ok(()),
+            }
             match step.act {
                 Act::Inject(track) => self.inject(step.id, track).await?,
                 Act::Heal => self.heal(step.id).await?,

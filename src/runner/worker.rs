@@ -15,7 +15,8 @@ use super::Clock;
 use crate::databases::{Boxed, Client, Refusal};
 
 /// Opens the connection of a worker.
-pub type Connect = Arc<dyn Fn(usize) -> Boxed<'static, Result<Box<dyn Client>, Cause>> + Send + Sync>;
+pub type Connect =
+    Arc<dyn Fn(usize) -> Boxed<'static, Result<Box<dyn Client>, Cause>> + Send + Sync>;
 
 /// After a connection that could not be made, the worker rests this long: a closed loop must not
 /// spin on a dead node.

@@ -1,1 +1,96 @@
-//! placeholder
+//! From a history to findings: is the record well formed, did enough happen, is it what the model
+//! allows.
+//!
+//! Everything here is pure: the history and the budget are arguments, nothing is read or written.
+//! Each checker proves one property, and each anomaly cites the entries that prove it. A checker
+//! that cannot decide says *unknown*; it never says *valid* for want of evidence.
+//!
+//! | checker | property | source |
+//! |---|---|---|
+//! | [`assumptions`](Checker::Assumptions) | the history is one of processes that do one thing at a time | Jepsen's history model |
+//! | [`coverage`](Checker::Coverage) | enough was asked, answered and broken to mean something | etcd's robustness suite |
+//! | [`linearizable`](Checker::Linearizable) | some order that respects real time explains every answer | Herlihy and Wing 1990 |
+//! | [`set-full`](Checker::SetFull) | no element is lost, stale, doubled or invented | Jepsen's `set-full` |
+
+mod assumptions;
+mod coverage;
+mod explain;
+mod linearizable;
+mod minimize;
+mod model;
+mod sentence;
+mod set_full;
+mod translate;
+
+pub use coverage::Expected;
+pub use model::ModelName;
+pub use perjury_porcupine::Budget;
+pub use sentence::sentence;
+
+use perjury_history::{Finding, History, Value, Verdict, pair};
+
+/// The checkers, by the names that findings carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checker {
+    /// Is the history well formed?
+    Assumptions,
+    /// Did enough happen?
+    Coverage,
+    /// Does an order explain it?
+    Linearizable,
+    /// What became of each element?
+    SetFull,
+}
+
+impl Checker {
+    /// The name in findings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Checker::Assumptions => "assumptions",
+            Checker::Coverage => "coverage",
+            Checker::Linearizable => "linearizable",
+            Checker::SetFull => "set-full",
+        }
+    }
+}
+
+/// What to check against.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The specification.
+    pub model: ModelName,
+    /// What a register holds before the first write.
+    pub initial: Value,
+    /// What has to have happened; `None` for histories of which nothing is expected.
+    pub expected: Option<Expected>,
+    /// What the search may spend.
+    pub budget: Budget,
+}
+
+impl Options {
+    /// The defaults for a model: registers hold nil at first, nothing is expected, no limits.
+    pub fn new(model: ModelName) -> Options {
+        Options { model, initial: Value::Nil, expected: None, budget: Budget::default() }
+    }
+}
+
+/// Runs every checker that fits the model. An ill-formed history is not checked any further: every
+/// later answer would rest on sand.
+pub fn judge(history: &History, options: &Options) -> Vec<Finding> {
+    let operations = pair(&history.entries);
+    let mut findings = vec![assumptions::check(history, &operations, options.model)];
+    let Ok(operations) = operations else { return findings };
+    if let Some(expected) = &options.expected {
+        findings.push(coverage::check(history, &operations, expected));
+    }
+    findings.push(match options.model {
+        ModelName::Set => set_full::check(&operations),
+        _ => linearizable::check(&operations, options),
+    });
+    findings
+}
+
+/// The worst verdict of several findings; unknown if there is none.
+pub fn worst(findings: &[Finding]) -> Verdict {
+    findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Unknown)
+}

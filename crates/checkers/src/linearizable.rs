@@ -1,0 +1,175 @@
+//! Is there an order of the operations, respecting real time, that explains every answer?
+//!
+//! Linearizability is local (Herlihy and Wing 1990, theorem 1): a history is linearizable if and
+//! only if its part for each object is. So every key is searched alone, in parallel, on one
+//! budget. What was proved illegal is then cut down to a small core that is still illegal.
+
+use std::collections::BTreeMap;
+
+use perjury_history::{Anomaly, Finding, Key, Operation, Value, Verdict};
+use perjury_porcupine::models::{CasRegister, KvAppend, MultiRegister, Mutex};
+use perjury_porcupine::{Meter, Model, Reason, Search, check_within};
+use rayon::prelude::*;
+
+use crate::translate::Searched;
+use crate::{Checker, ModelName, Options, explain, minimize, translate};
+
+/// How many illegal objects are cut down to their core; of the others the evidence is coarser.
+const MOST_CORES: usize = 8;
+
+/// What is known of one object.
+enum Decision {
+    Legal,
+    /// The operations (by place in the history's operations) whose illegality was proved.
+    Illegal(Vec<usize>),
+    GaveUp(Reason),
+}
+
+type Group<'a> = (Option<Key>, Vec<(usize, &'a Operation)>);
+
+pub(crate) fn check(operations: &[Operation], options: &Options) -> Finding {
+    let groups = group(operations, options.model);
+    let meter = options.budget.start();
+    let decisions: Vec<(Option<Key>, Decision)> = groups
+        .par_iter()
+        .map(|(key, group)| (key.clone(), decide(group, options, &meter)))
+        .collect();
+    let illegal: Vec<(Option<Key>, Vec<usize>)> = decisions
+        .iter()
+        .filter_map(|(key, decision)| match decision {
+            Decision::Illegal(part) => Some((key.clone(), part.clone())),
+            _ => None,
+        })
+        .collect();
+    let anomaly_count = illegal.len() as u64;
+    let anomalies: Vec<Anomaly> = illegal
+        .into_par_iter()
+        .take(Finding::MOST_ANOMALIES)
+        .enumerate()
+        .map(|(at, (key, part))| {
+            let part = if at < MOST_CORES { core(&part, operations, options) } else { part };
+            explain::anomaly(key, &part, operations, &options.initial)
+        })
+        .collect();
+    let reasons: Vec<Reason> = decisions
+        .iter()
+        .filter_map(|(_, decision)| match decision {
+            Decision::GaveUp(reason) => Some(*reason),
+            _ => None,
+        })
+        .collect();
+    let mut finding = summed(decisions.len(), operations.len(), anomalies, anomaly_count, &reasons);
+    finding.stats.insert("states".into(), meter.states().into());
+    finding.stats.insert("model".into(), options.model.name().into());
+    finding
+}
+
+fn summed(
+    objects: usize,
+    operations: usize,
+    mut anomalies: Vec<Anomaly>,
+    anomaly_count: u64,
+    reasons: &[Reason],
+) -> Finding {
+    // The clearest first: the fewer operations, the easier to follow.
+    anomalies.sort_by_key(|anomaly| (anomaly.witnesses.len(), anomaly.witnesses.first().copied()));
+    let gave_up = reasons.len();
+    let of_all = format!("of {objects} objects with {operations} operations in all");
+    let (verdict, summary) = match (anomaly_count, reasons.first()) {
+        (0, None) => (Verdict::Valid, format!("Each {of_all} is linearizable.")),
+        (0, Some(reason)) => {
+            let why = explain::reason(*reason);
+            (Verdict::Unknown, format!("The search gave up ({why}) on {gave_up} {of_all}."))
+        }
+        (count, _) => {
+            let more =
+                if gave_up > 0 { format!("; {gave_up} more are undecided") } else { String::new() };
+            (Verdict::Invalid, format!("{count} {of_all} are not linearizable{more}."))
+        }
+    };
+    let stats = BTreeMap::from([
+        ("objects".to_owned(), objects.into()),
+        ("illegal".to_owned(), anomaly_count.into()),
+        ("undecided".to_owned(), gave_up.into()),
+    ]);
+    let checker = Checker::Linearizable.name().into();
+    Finding { checker, verdict, summary, anomalies, anomaly_count, stats }
+}
+
+/// The operations of each object; all of them together where transactions span objects.
+fn group(operations: &[Operation], model: ModelName) -> Vec<Group<'_>> {
+    if model == ModelName::MultiRegister {
+        return vec![(None, operations.iter().enumerate().collect())];
+    }
+    let mut groups: BTreeMap<Option<Key>, Vec<(usize, &Operation)>> = BTreeMap::new();
+    for (at, operation) in operations.iter().enumerate() {
+        groups.entry(operation.call.key().cloned()).or_default().push((at, operation));
+    }
+    groups.into_iter().collect()
+}
+
+fn decide(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> Decision {
+    match options.model {
+        ModelName::Register | ModelName::CasRegister | ModelName::Kv => {
+            search(&CasRegister(options.initial.clone()), translate::register(group), meter)
+        }
+        ModelName::KvAppend => search(&KvAppend::default(), translate::strings(group), meter),
+        ModelName::Mutex => search(&Mutex, translate::mutex(group), meter),
+        ModelName::MultiRegister => {
+            let model = MultiRegister(initial_registers(group, &options.initial));
+            search(&model, translate::transactions(group), meter)
+        }
+        // A set is the business of `set_full`, which says more.
+        ModelName::Set => Decision::Legal,
+    }
+}
+
+/// Every register that is named holds the initial value, unless that is nil.
+fn initial_registers(group: &[(usize, &Operation)], initial: &Value) -> BTreeMap<String, Value> {
+    use perjury_history::{Call, Micro};
+    if initial.is_nil() {
+        return BTreeMap::new();
+    }
+    let steps = group.iter().filter_map(|(_, operation)| match &operation.call {
+        Call::Txn { steps } => Some(steps),
+        _ => None,
+    });
+    let keys = steps.flatten().map(|step| match step {
+        Micro::Read(key, _) | Micro::Write(key, _) | Micro::Append(key, _) => key.to_string(),
+    });
+    keys.map(|key| (key, initial.clone())).collect()
+}
+
+fn search<M>(model: &M, searched: Vec<Searched<M::Input, M::Output>>, meter: &Meter) -> Decision
+where
+    M: Model + Sync,
+    M::Input: Sync,
+    M::Output: Sync,
+{
+    let (places, history): (Vec<usize>, Vec<_>) = searched.into_iter().unzip();
+    match check_within(model, &history, meter) {
+        Search::Linearizable(_) => Decision::Legal,
+        Search::Exhausted { reason, .. } => Decision::GaveUp(reason),
+        Search::Illegal(evidence) => {
+            // What was called after the blocked operation returned has no part in the proof.
+            let end = evidence.blocked().filter_map(|at| history[at].interval().1).max();
+            let involved = places
+                .iter()
+                .zip(&history)
+                .filter(|(_, operation)| end.is_none_or(|end| operation.interval().0 <= end));
+            let part: Vec<usize> = involved.map(|(place, _)| *place).collect();
+            Decision::Illegal(part)
+        }
+    }
+}
+
+/// A smaller part that is still illegal.
+fn core(part: &[usize], operations: &[Operation], options: &Options) -> Vec<usize> {
+    match options.model {
+        ModelName::Register | ModelName::CasRegister | ModelName::Kv => {
+            minimize::registers(part, operations, &options.initial)
+        }
+        // In the other models the removal of a write may itself make a history illegal.
+        _ => part.to_vec(),
+    }
+}

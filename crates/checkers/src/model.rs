@@ -1,0 +1,78 @@
+//! The words for specifications, as in declarations and on the command line.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A sequential specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ModelName {
+    /// Read and write, each key alone.
+    Register,
+    /// Read, write and compare-and-set, each key alone.
+    CasRegister,
+    /// The same as `cas-register`, by the name that key-value stores use.
+    Kv,
+    /// Get, put and append of strings, each key alone.
+    KvAppend,
+    /// Add, and read all.
+    Set,
+    /// Acquire and release.
+    Mutex,
+    /// Transactions over several registers.
+    MultiRegister,
+}
+
+impl ModelName {
+    /// All of them.
+    pub const ALL: [ModelName; 7] = [
+        ModelName::Register,
+        ModelName::CasRegister,
+        ModelName::Kv,
+        ModelName::KvAppend,
+        ModelName::Set,
+        ModelName::Mutex,
+        ModelName::MultiRegister,
+    ];
+
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            ModelName::Register => "register",
+            ModelName::CasRegister => "cas-register",
+            ModelName::Kv => "kv",
+            ModelName::KvAppend => "kv-append",
+            ModelName::Set => "set",
+            ModelName::Mutex => "mutex",
+            ModelName::MultiRegister => "multi-register",
+        }
+    }
+
+    /// The calls that it knows, by their names in the history.
+    pub(crate) fn calls(self) -> &'static [&'static str] {
+        match self {
+            ModelName::Register => &["read", "write"],
+            ModelName::CasRegister | ModelName::Kv => &["read", "write", "cas"],
+            ModelName::KvAppend => &["read", "write", "append"],
+            ModelName::Set => &["add", "read-all"],
+            ModelName::Mutex => &["acquire", "release"],
+            ModelName::MultiRegister => &["txn"],
+        }
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for ModelName {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<ModelName, String> {
+        ModelName::ALL.into_iter().find(|model| model.name() == word).ok_or_else(|| {
+            let known = ModelName::ALL.map(ModelName::name).join(", ");
+            format!("unknown model {word:?}; expected one of {known}")
+        })
+    }
+}

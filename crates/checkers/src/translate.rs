@@ -1,0 +1,159 @@
+//! From operations to the inputs and outputs of a model.
+//!
+//! What failed for sure is left out: it had no effect. What is in doubt becomes indeterminate, but
+//! an unanswered read is left out: it tells nothing and changes nothing. So is a read whose value
+//! is not known.
+
+use perjury_history::{Call, Micro, Operation, Outcome, Reply, Value};
+use perjury_porcupine::models::{
+    Access, CasInput, CasOutput, KvAppendInput, KvAppendOutput, MutexInput, MutexOutput, Seen,
+};
+
+/// One operation of a search, and which operation of the history it is.
+pub(crate) type Searched<I, O> = (usize, perjury_porcupine::Operation<I, O>);
+
+/// What is known of an operation that counts.
+enum Known<'a> {
+    Answered(&'a Reply),
+    Doubtful,
+}
+
+fn known(operation: &Operation) -> Option<Known<'_>> {
+    match operation.outcome() {
+        Some(Outcome::Ok(Reply::Unknown)) => None,
+        Some(Outcome::Ok(reply)) => Some(Known::Answered(reply)),
+        Some(Outcome::Fail(_)) => None,
+        Some(Outcome::Info(_)) | None => {
+            (!operation.call.is_read_only()).then_some(Known::Doubtful)
+        }
+    }
+}
+
+fn timed<I, O>(
+    operation: &Operation,
+    input: I,
+    output: Option<O>,
+) -> perjury_porcupine::Operation<I, O> {
+    match (output, operation.end()) {
+        (Some(output), Some(end)) => perjury_porcupine::Operation::completed(
+            operation.process,
+            input,
+            output,
+            operation.start,
+            end,
+        ),
+        _ => perjury_porcupine::Operation::indeterminate(operation.process, input, operation.start),
+    }
+}
+
+fn all<I, O>(
+    operations: &[(usize, &Operation)],
+    translate: impl Fn(&Call, Option<&Reply>) -> Option<(I, Option<O>)>,
+) -> Vec<Searched<I, O>> {
+    operations
+        .iter()
+        .filter_map(|(at, operation)| {
+            let reply = match known(operation)? {
+                Known::Answered(reply) => Some(reply),
+                Known::Doubtful => None,
+            };
+            let (input, output) = translate(&operation.call, reply)?;
+            Some((*at, timed(operation, input, output)))
+        })
+        .collect()
+}
+
+/// For registers of every kind.
+pub(crate) fn register(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<CasInput<Value>, CasOutput<Value>>> {
+    all(operations, |call, reply| match (call, reply) {
+        (Call::Read { .. }, Some(Reply::Value(value))) => {
+            Some((CasInput::Read, Some(CasOutput::Read(Seen::Value(value.clone())))))
+        }
+        (Call::Write { value, .. }, reply) => {
+            Some((CasInput::Write(value.clone()), reply.map(|_| CasOutput::Written)))
+        }
+        (Call::Cas { from, to, .. }, reply) => {
+            let input = CasInput::Cas { from: from.clone(), to: to.clone() };
+            match reply {
+                Some(Reply::Swapped(swapped)) => Some((input, Some(CasOutput::Cas(*swapped)))),
+                Some(_) => None,
+                None => Some((input, None)),
+            }
+        }
+        _ => None,
+    })
+}
+
+/// For strings that grow. A missing key reads as the empty string.
+pub(crate) fn strings(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<KvAppendInput<()>, KvAppendOutput>> {
+    let text = |value: &Value| match value {
+        Value::Nil => Some(String::new()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Text(text) => Some(text.to_string()),
+        // Not text: no string that was written, so it must not equal any of them.
+        Value::Raw(bytes) => Some(format!("\u{0}{bytes:?}")),
+    };
+    all(operations, |call, reply| match (call, reply) {
+        (Call::Read { .. }, Some(Reply::Value(value))) => {
+            Some((KvAppendInput::Get(()), Some(KvAppendOutput::Got(Seen::Value(text(value)?)))))
+        }
+        (Call::Write { value, .. }, reply) => {
+            Some((KvAppendInput::Put((), text(value)?), reply.map(|_| KvAppendOutput::Done)))
+        }
+        (Call::Append { value, .. }, reply) => {
+            Some((KvAppendInput::Append((), text(value)?), reply.map(|_| KvAppendOutput::Done)))
+        }
+        _ => None,
+    })
+}
+
+/// For locks. Both models answer only what happened: a refused acquire is a `fail`.
+pub(crate) fn mutex(operations: &[(usize, &Operation)]) -> Vec<Searched<MutexInput, MutexOutput>> {
+    all(operations, |call, reply| {
+        let input = match call {
+            Call::Acquire { .. } => MutexInput::Acquire,
+            Call::Release { .. } => MutexInput::Release,
+            _ => return None,
+        };
+        Some((input, reply.map(|_| MutexOutput::Done)))
+    })
+}
+
+/// For transactions over registers. A nil that was read is a missing register.
+#[expect(clippy::type_complexity, reason = "the model's own types, written out once")]
+pub(crate) fn transactions(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<Vec<Access<String, Value>>, Vec<Seen<Option<Value>>>>> {
+    let input = |steps: &[Micro]| -> Option<Vec<Access<String, Value>>> {
+        steps
+            .iter()
+            .map(|step| match step {
+                Micro::Read(key, _) => Some(Access::Read(key.to_string())),
+                Micro::Write(key, value) => Some(Access::Write(key.to_string(), value.clone())),
+                Micro::Append(..) => None,
+            })
+            .collect()
+    };
+    let output = |steps: &[Micro]| {
+        steps
+            .iter()
+            .filter_map(|step| match step {
+                Micro::Read(_, Some(value)) if value.is_nil() => Some(Seen::Value(None)),
+                Micro::Read(_, Some(value)) => Some(Seen::Value(Some(value.clone()))),
+                Micro::Read(_, None) => Some(Seen::Unknown),
+                _ => None,
+            })
+            .collect()
+    };
+    all(operations, |call, reply| match (call, reply) {
+        (Call::Txn { steps }, Some(Reply::Txn(answered))) => {
+            Some((input(steps)?, Some(output(answered))))
+        }
+        (Call::Txn { steps }, None) => Some((input(steps)?, None)),
+        _ => None,
+    })
+}

@@ -1,0 +1,88 @@
+//! The declarations that come with the program, so that it works in any folder.
+
+use std::collections::BTreeSet;
+
+/// The kinds of declaration, one folder each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Where.
+    Cluster,
+    /// What is tested.
+    Database,
+    /// What load.
+    Workload,
+    /// What goes wrong.
+    Nemesis,
+    /// Which combinations.
+    Suite,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 5] =
+        [Kind::Cluster, Kind::Database, Kind::Workload, Kind::Nemesis, Kind::Suite];
+
+    /// The word for one declaration of this kind.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Cluster => "cluster",
+            Kind::Database => "database",
+            Kind::Workload => "workload",
+            Kind::Nemesis => "nemesis",
+            Kind::Suite => "suite",
+        }
+    }
+
+    /// The root folder of this kind.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Kind::Cluster => "clusters",
+            Kind::Database => "databases",
+            Kind::Workload => "workloads",
+            Kind::Nemesis => "nemeses",
+            Kind::Suite => "suites",
+        }
+    }
+}
+
+macro_rules! declarations {
+    ($($kind:ident $folder:literal: $($name:literal)*;)*) => {
+        /// Every declaration of the repository; `tests/declarations.rs` holds it to that.
+        const BUILT_IN: &[(Kind, &str, &str)] = &[
+            $($((
+                Kind::$kind,
+                $name,
+                include_str!(concat!("../../", $folder, "/", $name, ".toml")),
+            ),)*)*
+        ];
+    };
+}
+
+declarations! {
+    Cluster "clusters": "processes";
+    Database "databases":
+        "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
+    Workload "workloads": "register" "set";
+    Nemesis "nemeses": "none" "crashes" "pauses" "partitions" "all";
+    Suite "suites": "toy";
+}
+
+pub(super) fn text(kind: Kind, name: &str) -> Option<&'static str> {
+    BUILT_IN
+        .iter()
+        .find(|(its_kind, its_name, _)| *its_kind == kind && *its_name == name)
+        .map(|(_, _, text)| *text)
+}
+
+/// The names of that kind that can be had here: built in, or in its folder.
+pub fn names(kind: Kind) -> BTreeSet<String> {
+    let built_in = BUILT_IN.iter().filter(|(its_kind, _, _)| *its_kind == kind);
+    let mut names: BTreeSet<String> = built_in.map(|(_, name, _)| (*name).to_owned()).collect();
+    for entry in std::fs::read_dir(kind.folder()).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|end| end == "toml") {
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        }
+    }
+    names
+}
