@@ -41,7 +41,10 @@ pub enum ClusterError {
         lock: PathBuf,
     },
     /// No cluster of that name is recorded.
-    #[error("no cluster {name} is recorded in {}: `perjury cluster status` lists them", state.display())]
+    #[error(
+        "no cluster {name} is recorded in {}: `perjury cluster status` lists them",
+        state.display()
+    )]
     Unknown {
         /// The name.
         name: String,

@@ -1,4 +1,5 @@
-//! The keys of one cluster: one for the controller to log in with, one for each node to be known by.
+//! The keys of one cluster: one for the controller to log in with, and one for each node, by which
+//! it is known.
 //!
 //! They are made once per cluster and never leave its state folder but for the nodes. Known hosts
 //! are written from the keys themselves, so no key is ever accepted on first sight.

@@ -1,7 +1,7 @@
 //! The `local` backend: nodes made of namespaces of this machine, each with a real sshd.
 //!
 //! A node is an overlay over a shared tree, a cable to the cluster's bridge, and an init with an
-//! sshd; it costs some ten megabytes. What it is not: a machine with a clock or a kernel of its own.
+//! sshd; it costs some ten megabytes. It is no machine with a clock or a kernel of its own.
 //! Nodes last until they are taken down, and nothing of them is on the host's own network.
 
 use std::fs;
