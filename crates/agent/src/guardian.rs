@@ -41,6 +41,7 @@ pub fn told_to_end() -> bool {
 
 /// `perjury-agent serve`: answers the exit code.
 pub fn serve(state: &Path, lease: Duration) -> i32 {
+    close_inherited();
     let state = match StateDir::take_over(state, TAKE_OVER) {
         Ok(state) => state,
         Err(error) => return refused(state, &error),
@@ -202,6 +203,15 @@ fn split() -> nix::Result<ForkResult> {
     // SAFETY: this is called before any thread is made, so the child has no lock that nobody
     // holds and may go on like any program.
     unsafe { fork() }
+}
+
+/// Whoever started us may have left descriptors open; a service must not inherit them, as they
+/// could keep a connection or a file system alive.
+#[expect(unsafe_code, reason = "neither std nor nix has close_range")]
+fn close_inherited() {
+    // SAFETY: called first of all, when nothing of ours has a descriptor above the three streams.
+    // A kernel without the call (before 5.9) leaves them open, which is no worse than before.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
 }
 
 extern "C" fn on_signal(_: i32) {

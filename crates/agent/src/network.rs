@@ -34,11 +34,22 @@ pub fn cut(agent: &Agent, drop_from: &[IpAddr]) -> Result<Answer, Failure> {
     let table = table_of(agent);
     let sources: BTreeSet<IpAddr> = drop_from.iter().map(IpAddr::to_canonical).collect();
     let known = agent.journal().entries().any(|(_, change)| is_table(change, &table));
-    if !known {
-        let change = Change::Table { table: table.clone() };
-        agent.journal().begin(change).map_err(|error| agent.journal_failure(&error))?;
+    let begun = match known {
+        true => None,
+        false => {
+            let change = Change::Table { table: table.clone() };
+            let begun = agent.journal().begin(change);
+            Some(begun.map_err(|error| agent.journal_failure(&error))?)
+        }
+    };
+    if let Err(failure) = nft(&["-f", "-"], &script(&table, &sources)) {
+        // A refused transaction changed nothing, so there is nothing to undo; of one that was
+        // broken off nobody knows.
+        if let Some(seq) = begun.filter(|_| failure.kind != FailureKind::Timeout) {
+            agent.journal().healed(seq);
+        }
+        return Err(failure);
     }
-    nft(&["-f", "-"], &script(&table, &sources))?;
     let present = counters_of(&table)?;
     if !present.keys().eq(sources.iter()) {
         let message = format!("table {table} does not hold the {} rules asked for", sources.len());
@@ -51,9 +62,16 @@ fn is_table(change: &Change, name: &str) -> bool {
     matches!(change, Change::Table { table } if table == name)
 }
 
-/// `add` before `delete` because deleting what is not there is an error.
+/// `add` before `delete` because deleting what is not there is an error. IPv6 finds its neighbours
+/// by packets that these rules would drop (IPv4 does not); without them a cut in one direction
+/// would soon cut both.
 fn script(table: &str, sources: &BTreeSet<IpAddr>) -> String {
     let mut rules = String::new();
+    if sources.iter().any(IpAddr::is_ipv6) {
+        for kind in ["nd-neighbor-solicit", "nd-neighbor-advert"] {
+            rules.push_str(&format!("    icmpv6 type {kind} accept\n"));
+        }
+    }
     for source in sources {
         let family = if source.is_ipv4() { "ip" } else { "ip6" };
         rules.push_str(&format!("    {family} saddr {source} counter drop\n"));
