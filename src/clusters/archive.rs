@@ -8,8 +8,6 @@ use super::{ClusterError, host};
 /// A package archive and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Archive {
-    /// The suite, by its code name.
-    pub suite: String,
     /// The base of its mirror.
     pub mirror: String,
     /// The lines of `sources.list` for the suite, its updates and its security fixes.
@@ -21,27 +19,31 @@ pub(super) struct Archive {
 /// What `apt-get indextargets` shall say of each index.
 const FORMAT: &str = "$(REPO_URI)|$(CODENAME)|$(RELEASE)|$(COMPONENT)";
 
-/// The archive of this machine's own distribution.
-pub(super) fn of_host() -> Result<Archive, ClusterError> {
+/// The suite of this machine's own distribution, by its code name.
+pub(super) fn suite() -> Result<String, ClusterError> {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let suite = code_name(&release).ok_or_else(|| ClusterError::Missing {
+    code_name(&release).ok_or_else(|| ClusterError::Missing {
         what: "this system is not Debian or Ubuntu (/etc/os-release), so no base tree can be made \
                of its packages"
             .into(),
         mend: "use a docker or ssh cluster".into(),
-    })?;
+    })
+}
+
+/// The archive of a suite, as the host reaches it. Takes apt about a second.
+pub(super) fn of_host(suite: &str) -> Result<Archive, ClusterError> {
     let step = "asking apt for its archive";
     let mut targets = host::program("apt-get");
     targets.args(["indextargets", "--format", FORMAT, "Created-By: Packages"]);
     let targets = host::run(step, &mut targets)?;
     let dump = host::run(step, host::program("apt-config").arg("dump"))?;
     let targets = String::from_utf8_lossy(&targets.stdout);
-    let (mirror, sources) = choose(&suite, &targets).ok_or_else(|| ClusterError::Missing {
+    let (mirror, sources) = choose(suite, &targets).ok_or_else(|| ClusterError::Missing {
         what: format!("the apt sources of this machine name no archive of {suite} main"),
         mend: "name one in /etc/apt/sources.list, then run apt-get update".into(),
     })?;
     let settings = settings(&String::from_utf8_lossy(&dump.stdout));
-    Ok(Archive { suite, mirror, sources, settings })
+    Ok(Archive { mirror, sources, settings })
 }
 
 /// The code name of a Debian or an Ubuntu.

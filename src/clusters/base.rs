@@ -39,28 +39,25 @@ pub(super) fn lower(
     packages: &[String],
     say: Say<'_>,
 ) -> Result<Vec<PathBuf>, ClusterError> {
-    let archive = archive::of_host()?;
-    let base = base(places, &archive, say)?;
+    let suite = archive::suite()?;
+    let base = base(places, &suite, say)?;
     if packages.is_empty() {
         return Ok(vec![base]);
     }
-    let layer = layer(places, &archive, &base, packages, say)?;
+    let layer = layer(places, &suite, &base, packages, say)?;
     Ok(vec![layer, base])
 }
 
-fn base(
-    places: &Places,
-    archive: &archive::Archive,
-    say: Say<'_>,
-) -> Result<PathBuf, ClusterError> {
-    let recipe = [BASE, LEND, &archive.suite, &PACKAGES.join(" ")];
-    let name = format!("base-{}-{}", archive.suite, hash(&recipe));
-    let what = format!("base tree ({})", archive.suite);
+fn base(places: &Places, suite: &str, say: Say<'_>) -> Result<PathBuf, ClusterError> {
+    let recipe = [BASE, LEND, suite, &PACKAGES.join(" ")];
+    let name = format!("base-{suite}-{}", hash(&recipe));
+    let what = format!("base tree ({suite})");
     build(places, &name, &what, say, |part, log| {
         let tree = part.join("tree");
         folder(&tree)?;
-        let mut command = builder(archive, BASE);
-        command.arg(&tree).args([&archive.suite, &archive.mirror]).args(PACKAGES);
+        let archive = archive::of_host(suite)?;
+        let mut command = builder(&archive, BASE);
+        command.arg(&tree).args([suite, &archive.mirror]).args(PACKAGES);
         host::run_logged("building the base tree", &mut command, log)?;
         Ok(tree)
     })
@@ -68,7 +65,7 @@ fn base(
 
 fn layer(
     places: &Places,
-    archive: &archive::Archive,
+    suite: &str,
     base: &Path,
     packages: &[String],
     say: Say<'_>,
@@ -79,14 +76,14 @@ fn layer(
     packages.dedup();
     let below = base.file_name().unwrap_or_default().to_string_lossy();
     let recipe = [LAYER, LEND, &below, &packages.join(" ")];
-    let name = format!("layer-{}-{}", archive.suite, hash(&recipe));
+    let name = format!("layer-{suite}-{}", hash(&recipe));
     let what = format!("packages ({})", packages.join(", "));
     build(places, &name, &what, say, |part, log| {
         let [upper, work, root] = ["upper", "work", "root"].map(|name| part.join(name));
         for path in [&upper, &work, &root] {
             folder(path)?;
         }
-        let mut command = builder(archive, LAYER);
+        let mut command = builder(&archive::of_host(suite)?, LAYER);
         command.args([base, &upper, &work, &root]).args(&packages);
         host::run_logged("installing packages", &mut command, log)?;
         Ok(upper)

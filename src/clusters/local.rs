@@ -64,7 +64,7 @@ pub(super) fn up(
     network::plug_in(&namespace, &plan, &pids)?;
     let going = waiting.into_iter().map(Waiting::go).collect::<Result<Vec<Going>, _>>()?;
     say(&format!("cluster {}: {} nodes made in {:.1?}", home.name, going.len(), start.elapsed()));
-    await_all(&going, &members, &namespace)?;
+    await_all(going, &members, &namespace)?;
 
     Ok(Inventory {
         name: home.name.clone(),
@@ -147,11 +147,11 @@ fn start_all(home: &Home, plan: &Plan, parts: &Parts<'_>) -> Result<Vec<Waiting>
     })
 }
 
-fn await_all(going: &[Going], members: &[Member], namespace: &str) -> Result<(), ClusterError> {
+fn await_all(going: Vec<Going>, members: &[Member], namespace: &str) -> Result<(), ClusterError> {
     thread::scope(|scope| {
-        let wait = |(node, member): (&Going, &Member)| node.await_ssh(namespace, member.address);
+        let wait = |(node, member): (Going, &Member)| node.await_ssh(namespace, member.address);
         let threads: Vec<_> =
-            going.iter().zip(members).map(|pair| scope.spawn(move || wait(pair))).collect();
+            going.into_iter().zip(members).map(|pair| scope.spawn(move || wait(pair))).collect();
         let joined: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
         let flat = |result: thread::Result<_>| result.unwrap_or_else(|_| Err(panicked()));
         joined.into_iter().try_for_each(flat)

@@ -42,11 +42,19 @@ pub fn enter(inventory: &Inventory) -> Result<(), ClusterError> {
             what: format!("{threads} threads are running; it has to come before the second"),
         });
     }
-    enter_thread(namespace)
+    join(namespace)
+}
+
+/// As [`enter`], for the calling thread and the threads that it starts from then on.
+///
+/// # Errors
+/// [`ClusterError::NeedsRoot`], or the namespace is gone.
+pub fn enter_thread(inventory: &Inventory) -> Result<(), ClusterError> {
+    inventory.namespace.as_deref().map_or(Ok(()), join)
 }
 
 /// Enters a namespace with the calling thread only.
-fn enter_thread(namespace: &str) -> Result<(), ClusterError> {
+fn join(namespace: &str) -> Result<(), ClusterError> {
     let path = path_of(namespace);
     let file = File::open(&path).map_err(ClusterError::io(&path))?;
     setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| match errno {
@@ -140,7 +148,7 @@ pub(super) fn await_ssh(
 ) -> Result<(), String> {
     let wait = move || {
         if let Some(namespace) = namespace {
-            enter_thread(namespace).map_err(|error| error.to_string())?;
+            join(namespace).map_err(|error| error.to_string())?;
         }
         let deadline = Instant::now() + patience;
         loop {

@@ -1,16 +1,16 @@
 //! One node of the `local` backend: its folder, and the first process of its life.
 //!
 //! A node is born in three steps: its first process starts in namespaces of its own and waits; its
-//! number is written down and its network is plugged in; it is told to go on. A maker that dies
-//! before the last step takes it along, since it waits on a pipe; after it, the node belongs to
-//! nobody and lasts until it is taken down.
+//! number is written down and its network is plugged in; it is told to go on, and says when it is
+//! ready. A maker that dies before that takes it along, since they speak by pipes; after it, the
+//! node belongs to nobody and lasts until it is taken down.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Stdio};
+use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
 use super::keys::Keys;
@@ -56,6 +56,7 @@ pub(super) struct Waiting {
     folder: Folder,
     life: Life,
     go: ChildStdin,
+    said: BufReader<ChildStdout>,
 }
 
 /// A node whose first process goes on.
@@ -63,6 +64,7 @@ pub(super) struct Waiting {
 pub(super) struct Going {
     folder: Folder,
     life: Life,
+    said: BufReader<ChildStdout>,
 }
 
 impl Folder {
@@ -107,7 +109,7 @@ impl Folder {
         lower: &[PathBuf],
         addresses: &[String],
     ) -> Result<Waiting, ClusterError> {
-        let log_path = self.path.join("log");
+        let log_path = self.log();
         let log = File::create(&log_path).map_err(ClusterError::io(&log_path))?;
         let lower: Vec<_> = lower.iter().map(|path| path.display().to_string()).collect();
         // `setsid --fork`: a signal for the terminal's programs is not for the node, and its
@@ -127,23 +129,31 @@ impl Folder {
         let mut child = command
             .spawn()
             .map_err(|error| host::not_started("starting a node", &command, error))?;
-        let (go, said) = (child.stdin.take(), child.stdout.take());
+        let pipes = child.stdin.take().zip(child.stdout.take());
         child.wait().map_err(ClusterError::io("setsid"))?;
-        let mut line = String::new();
-        if let Some(said) = said {
-            BufReader::new(said).read_line(&mut line).map_err(ClusterError::io(&log_path))?;
-        }
-        let life = line.trim().parse().ok().and_then(Life::of);
-        let (Some(life), Some(go)) = (life, go) else {
-            let said = host::end_of_file(&log_path);
-            return Err(self.lost(&format!("its first process ended at once: {said}")));
+        let Some((go, said)) = pipes else { return Err(self.lost("it has no pipes")) };
+        let mut said = BufReader::new(said);
+        let Some(life) = self.hear(&mut said).and_then(|pid| Life::of(pid.parse().ok()?)) else {
+            return Err(self.lost("its first process ended at once"));
         };
         state::write_json(&self.path.join("life.json"), &life)?;
-        Ok(Waiting { folder: self, life, go })
+        Ok(Waiting { folder: self, life, go, said })
+    }
+
+    /// The next line that the first process says; `None` once it has ended.
+    fn hear(&self, said: &mut BufReader<ChildStdout>) -> Option<String> {
+        let mut line = String::new();
+        said.read_line(&mut line).ok().filter(|length| *length > 0)?;
+        Some(line.trim().to_string())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path.join("log")
     }
 
     fn lost(&self, what: &str) -> ClusterError {
-        ClusterError::Node { node: self.name.clone(), what: what.into() }
+        let what = format!("{what}: {}", host::end_of_file(&self.log()));
+        ClusterError::Node { node: self.name.clone(), what }
     }
 }
 
@@ -153,22 +163,23 @@ impl Waiting {
         self.life.pid
     }
 
-    /// Tells it to go on. From here on it lasts without us.
+    /// Tells it to go on.
     pub fn go(mut self) -> Result<Going, ClusterError> {
         let told = self.go.write_all(b"go\n");
-        told.map_err(|error| self.folder.lost(&format!("its first process is gone: {error}")))?;
-        Ok(Going { folder: self.folder, life: self.life })
+        told.map_err(|_| self.folder.lost("its first process ended while it waited"))?;
+        Ok(Going { folder: self.folder, life: self.life, said: self.said })
     }
 }
 
 impl Going {
-    /// Waits until its sshd answers.
-    pub fn await_ssh(&self, namespace: &str, address: IpAddr) -> Result<(), ClusterError> {
-        let log = self.folder.path.join("log");
-        let lost = || {
-            let said = || format!("it ended: {}", host::end_of_file(&log));
-            (!self.life.lasts()).then(said)
-        };
+    /// Waits until its sshd answers. From here on it lasts without us.
+    pub fn await_ssh(mut self, namespace: &str, address: IpAddr) -> Result<(), ClusterError> {
+        // Before it has its address, every attempt to reach it would cost a second: so long is an
+        // unanswered question for a hardware address kept.
+        if self.folder.hear(&mut self.said).is_none() {
+            return Err(self.folder.lost("it ended before it was ready"));
+        }
+        let lost = || (!self.life.lasts()).then(|| "it ended".to_string());
         let at = network::sshd_at(address);
         network::await_ssh(Some(namespace), at, PATIENCE, lost)
             .map_err(|reason| self.folder.lost(&reason))

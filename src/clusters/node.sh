@@ -3,8 +3,8 @@
 #
 # It runs in pid, mount, uts, ipc, net and cgroup namespaces of its own. It says its process id as
 # the host sees it on standard output, waits for a line on standard input (by then it has an eth0;
-# an end of input means that its maker died, and it dies too), builds the node's root and becomes
-# init. Everything that it mounts goes with its mount namespace.
+# an end of input means that its maker died, and it dies too), builds the node's root, says that it
+# is ready and becomes init. Everything that it mounts goes with its mount namespace.
 set -eu
 umask 022
 folder=$1 name=$2 lower=$3 address=$4 address6=${5-}
@@ -17,7 +17,7 @@ flock --nonblock 2 || { echo "node $name: another life still uses $folder" >&2; 
 read -r pid _ </proc/self/stat
 echo "$pid"
 read -r _
-exec </dev/null >&2
+exec </dev/null
 
 echo "$name" >/proc/sys/kernel/hostname
 ip -batch - <<END
@@ -72,6 +72,8 @@ pivot_root . .old
 cd /
 umount -l /.old
 rmdir /.old
+echo ready
+exec >&2
 # The clock and the kernel are those of the host.
 exec setpriv --bounding-set=-sys_time,-sys_boot,-sys_module,-sys_rawio \
   env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
