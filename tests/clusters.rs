@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use perjury::clusters::{
-    self, ClusterError, DockerSpec, Inventory, LocalSpec, NodeState, Places, ProcessesSpec, Spec,
-    ssh_argv,
+    self, ClusterError, DockerSpec, Inventory, LeftoverKind, LocalSpec, NodeState, Places,
+    ProcessesSpec, Spec, SshNode, SshSpec, ssh_argv,
 };
 use perjury::remote::{self, Remote, SshRemote, SshTarget};
 
@@ -151,6 +151,7 @@ impl Bench {
             .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
             .env(CHILD_STATE, &self.places.state)
             .env(CHILD_NAME, name)
+            .env("PERJURY_CACHE", &self.places.cache)
             .stdin(Stdio::null())
             .spawn()
             .unwrap()
@@ -382,6 +383,103 @@ fn a_maker_that_is_killed_leaves_nothing_that_down_does_not_remove() {
     }
 }
 
+#[test]
+fn a_build_that_is_cut_leaves_a_folder_that_nobody_takes_for_whole() {
+    let Some(mut bench) = bench("a cut build", &[]) else { return };
+    bench.places.cache = bench.folder.path().join("cache");
+    let name = name("cut");
+    let mut child = bench.child("child_up", &name);
+    let begun = || {
+        let entries = fs::read_dir(&bench.places.cache).into_iter().flatten().flatten();
+        let logs = entries.filter_map(|entry| fs::metadata(entry.path()).ok());
+        logs.into_iter().any(|log| log.is_file() && log.len() > 0)
+    };
+    while !begun() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it built anything");
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let cache = bench.places.cache.display().to_string();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !alive_with(&cache).is_empty() {
+        assert!(Instant::now() < deadline, "{:?}", alive_with(&cache));
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(mounted_below(&cache), Vec::<String>::new());
+    let left = clusters::leftovers(&bench.places);
+    assert!(left.iter().any(|left| left.kind == LeftoverKind::Build), "{left:?}");
+    clusters::down_all(&bench.places, &say).unwrap();
+    bench.assert_nothing_left(&name);
+    let folders = fs::read_dir(&bench.places.cache).unwrap().flatten();
+    assert_eq!(folders.filter(|entry| entry.path().is_dir()).count(), 0);
+}
+
+#[test]
+fn declared_machines_are_resolved_and_left_alone() {
+    let Some(bench) = bench("declared machines", &[]) else { return };
+    let (name, declared) = (name("there"), name("declared"));
+    let inventory = bench.up(&bench.local(&name, 2));
+    let run = || declare(&bench, &inventory, &declared);
+    thread::scope(|scope| scope.spawn(run).join()).unwrap();
+    assert_all_let_us_in(&bench, &inventory);
+    bench.down(&name);
+    bench.assert_nothing_left(&name);
+}
+
+/// From inside a local cluster's network, its nodes are machines like any others. Their aliases are
+/// in a configuration such as Vagrant writes, which turns the check of host keys off.
+fn declare(bench: &Bench, inventory: &Inventory, name: &str) {
+    clusters::enter_thread(inventory).unwrap();
+    let login = login(inventory, 0);
+    let config = bench.folder.path().join("vagrant.ssh");
+    let mut text = String::new();
+    for member in &inventory.nodes {
+        text.push_str(&format!(
+            "Host alias-{}\n  HostName {}\n  User root\n  IdentityFile {}\n  \
+             StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n",
+            member.name,
+            member.address,
+            login.identities[0].display()
+        ));
+    }
+    fs::write(&config, text).unwrap();
+    let node = |number| SshNode {
+        name: format!("m{number}"),
+        host: format!("alias-n{number}"),
+        address: None,
+        port: None,
+        user: None,
+        identity: None,
+        known_hosts: None,
+    };
+    let spec = SshSpec {
+        name: name.into(),
+        nodes: vec![node(1), node(2)],
+        config: Some(config),
+        own_clock: Some(true),
+    };
+    let machines = bench.up(&Spec::Ssh(spec));
+    assert_eq!(machines.nodes[1].address, inventory.nodes[1].address);
+    assert_eq!(machines.limits.own_clock, Some(true));
+    assert_eq!(ssh(&machines, "m2", "hostname").as_deref(), Ok("n2"));
+    let status = clusters::status(&bench.places, name).unwrap();
+    assert!(status.nodes.iter().all(|node| node.state == NodeState::Up), "{status:?}");
+
+    // Another machine at the same address is noticed, whatever the configuration says.
+    let keys = fs::read_to_string(&self::login(&machines, 1).known_hosts[0]).unwrap();
+    let (one, two) = (machines.nodes[0].address, machines.nodes[1].address);
+    let swapped = keys.replace(&two.to_string(), &one.to_string());
+    fs::write(&self::login(&machines, 0).known_hosts[0], swapped).unwrap();
+    assert!(ssh(&machines, "m1", "hostname").is_err());
+    bench.down(name);
+}
+
+fn login(inventory: &Inventory, node: usize) -> &clusters::SshLogin {
+    let clusters::Reach::Ssh(login) = &inventory.nodes[node].reach else { panic!("no ssh") };
+    login
+}
+
 fn await_file(path: &Path, child: &mut Child) {
     while !path.exists() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before {}", path.display());
@@ -426,9 +524,10 @@ fn containers_come_up_with_or_without_a_daemon_and_leave_nothing() {
     // A socket's path has to be short.
     bench.folder = tempfile::Builder::new().prefix("p").tempdir_in("/tmp").unwrap();
     bench.places.state = bench.folder.path().join("s");
+    let before = control_groups();
     let name = name("docker");
-    let spec = DockerSpec { name: name.clone(), nodes: 3, ..DockerSpec::default() };
-    let inventory = bench.up(&Spec::Docker(spec));
+    let spec = |nodes| DockerSpec { name: name.clone(), nodes, ..DockerSpec::default() };
+    let inventory = bench.up(&Spec::Docker(spec(3)));
     assert_all_let_us_in(&bench, &inventory);
     for member in &inventory.nodes {
         let node = member.name.as_str();
@@ -443,6 +542,23 @@ fn containers_come_up_with_or_without_a_daemon_and_leave_nothing() {
     }
     bench.down(&name);
     bench.assert_nothing_left(&name);
+    assert_eq!(control_groups(), before);
+
+    // A daemon of ours that dies leaves its containers running.
+    if inventory.namespace.is_some() {
+        bench.up(&Spec::Docker(spec(2)));
+        let pid = fs::read_to_string(bench.places.state.join("docker/pid")).unwrap();
+        let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL).unwrap();
+        bench.down(&name);
+        bench.assert_nothing_left(&name);
+        assert_eq!(control_groups(), before);
+    }
+}
+
+/// The control groups of daemons of ours.
+fn control_groups() -> String {
+    output_of(&["find", "/sys/fs/cgroup", "-name", "perjury-dockerd*"])
 }
 
 #[test]
