@@ -45,21 +45,24 @@ pub fn agent_binary() -> Result<PathBuf, AgentError> {
 }
 
 fn candidates() -> Vec<PathBuf> {
+    let program = env::current_exe().unwrap_or_default();
+    let folders: Vec<&Path> = program.ancestors().skip(1).collect();
     let mut all = Vec::new();
-    if let Ok(program) = env::current_exe() {
-        // Cargo puts programs into target/<profile> and tests into target/<profile>/deps, where a
-        // perjury-agent beside it would be the dynamic build of another profile.
-        let folders: Vec<&Path> = program.ancestors().skip(1).take(3).collect();
-        let installed = !folders.iter().any(|folder| folder.join("CACHEDIR.TAG").is_file());
-        if installed {
-            all.extend(folders.first().map(|folder| folder.join("perjury-agent")));
-        }
-        all.extend(folders.iter().skip(1).map(|folder| folder.join(BUILT)));
-        if !installed {
-            all.extend(folders.first().map(|folder| folder.join("perjury-agent")));
-        }
+    // Cargo marks its target directory so. Below it, a perjury-agent beside this program is the
+    // dynamic build, which may not run on a node: it comes last.
+    let target = folders.iter().take(4).find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    if let Some(target) = target {
+        all.push(target.join(BUILT));
     }
-    all.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(BUILT));
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(BUILT);
+    if !all.contains(&built) {
+        all.push(built);
+    }
+    let beside = folders.first().map(|folder| folder.join("perjury-agent"));
+    match target {
+        Some(_) => all.extend(beside),
+        None => all.splice(0..0, beside).for_each(drop),
+    }
     all
 }
 

@@ -70,7 +70,8 @@ pub enum Status {
     Exited(i32),
     /// A signal ended it; its name without `SIG`, such as `KILL`.
     Signaled(String),
-    /// The connection was lost before it was known; the reason.
+    /// The connection was lost before it was known; the reason. Only a pipe ends so: a job whose
+    /// end is not known is an error.
     Lost(String),
 }
 

@@ -43,7 +43,7 @@ pub trait Remote: Send + Sync + fmt::Debug {
     fn execute(&self, job: Job) -> Boxed<'_, Result<Output, RemoteError>>;
 
     /// Starts a program and keeps both its ends open. The command's `stdin` is sent first; its
-    /// `timeout` limits the start only: the program runs until it ends, and an agent ends when the
+    /// `timeout` is not used: the program runs until it ends, and an agent ends when the
     /// [`PipeWriter`] is dropped.
     fn pipe(&self, command: Command) -> Boxed<'_, Result<Pipe, RemoteError>>;
 

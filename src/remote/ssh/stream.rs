@@ -3,10 +3,13 @@
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command as Program, Stdio};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 /// A connected stream. Dropping it ends the proxy.
 #[derive(Debug)]
@@ -26,12 +29,15 @@ enum RawHalf {
 }
 
 impl Stream {
-    /// Starts a proxy program; what it complains about goes to our own standard error.
+    /// Starts a proxy program; what it complains about goes to our own standard error. It is a
+    /// process group of its own: an interrupt at the terminal must not cut us off from nodes that
+    /// have to be healed, and its children have to end with it.
     pub(super) fn proxy(line: &str) -> std::io::Result<Stream> {
         let (ours, theirs) = UnixStream::pair()?;
         let output = theirs.try_clone()?;
         let child = Program::new("sh")
             .args(["-c", line])
+            .process_group(0)
             .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
             .stdout(Stdio::from(std::os::fd::OwnedFd::from(output)))
             .spawn()?;
@@ -92,8 +98,10 @@ impl AsRawFd for Half {
 impl Drop for Stream {
     fn drop(&mut self) {
         if let Stream::Proxy(_, child) = self {
-            // It may have ended by itself; either way it has to be reaped.
-            let _ = child.kill();
+            // It is not reaped yet, so the number is still its own.
+            if let Ok(leader) = i32::try_from(child.id()) {
+                let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
+            }
             let _ = child.wait();
         }
     }
