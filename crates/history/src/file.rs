@@ -243,7 +243,11 @@ pub fn read_file(path: &Path) -> Result<History, FileError> {
     read_lines(path, &bytes, damage)
 }
 
-fn read_lines(path: &Path, bytes: &[u8], damage: Option<String>) -> Result<History, FileError> {
+pub(crate) fn read_lines(
+    path: &Path,
+    bytes: &[u8],
+    damage: Option<String>,
+) -> Result<History, FileError> {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let mut history = History::default();
     let mut number = 0;

@@ -1,0 +1,98 @@
+//! What came of an operation.
+
+use super::calls::{Context, element, micro, unsupported};
+use super::datum::Datum;
+use super::said::{Kind, Said};
+use super::{Format, NilRead};
+use crate::{Call, Cause, Micro, Outcome, Reply, Value};
+
+/// The error under which our own export writes a compare-and-set that was answered "no": it has to
+/// take effect where the value differs, which says more than a plain `:fail`.
+pub(crate) const NOT_SWAPPED: &str = "perjury/not-swapped";
+
+/// The outcome of the `call` that this entry ends.
+pub(super) fn outcome(said: &Said, call: &Call, context: &Context<'_>) -> Result<Outcome, String> {
+    match said.kind {
+        Kind::Invoke | Kind::Info => Ok(Outcome::Info(cause(said, "info"))),
+        Kind::Ok => reply(said, call, context).map(Outcome::Ok),
+        Kind::Fail => Ok(failure(said, call, context)),
+    }
+}
+
+fn failure(said: &Said, call: &Call, context: &Context<'_>) -> Outcome {
+    let error = said.error.as_ref().and_then(Datum::word);
+    let timed_out = error == Some("timed-out");
+    let log = context.format == Format::JepsenLog;
+    match call {
+        Call::Cas { .. } if error == Some(NOT_SWAPPED) => Outcome::Ok(Reply::Swapped(false)),
+        // In the log a failed compare-and-set is the database's answer "the value was not that".
+        Call::Cas { .. } if log && !timed_out => Outcome::Ok(Reply::Swapped(false)),
+        // A time-out is no proof that nothing happened, except where nothing can.
+        _ if log && timed_out && !call.is_read_only() => Outcome::Info(cause(said, "timed-out")),
+        _ => Outcome::Fail(cause(said, "fail")),
+    }
+}
+
+fn cause(said: &Said, otherwise: &str) -> Cause {
+    match &said.error {
+        None => Cause::new(otherwise, ""),
+        Some(Datum::Word(code)) => Cause::new(code.as_str(), ""),
+        Some(Datum::List(list)) => match list.as_slice() {
+            [code, Datum::Text(detail)] if code.word().is_some() => {
+                Cause::new(code.word().unwrap_or_default(), detail.as_str())
+            }
+            _ => Cause::new(otherwise, said.error.as_ref().map(Datum::text).unwrap_or_default()),
+        },
+        // In JSON a keyword is a string, so a single word is taken as the code.
+        Some(Datum::Text(text)) if !text.is_empty() && !text.contains(char::is_whitespace) => {
+            Cause::new(text.as_str(), "")
+        }
+        Some(Datum::Text(text)) => Cause::new(otherwise, text.as_str()),
+        Some(other) => Cause::new(otherwise, other.text()),
+    }
+}
+
+fn reply(said: &Said, call: &Call, context: &Context<'_>) -> Result<Reply, String> {
+    let value = context.bare(&said.value);
+    let nil_is_unknown = context.dialect.nil_read == NilRead::Unknown;
+    let unknown = said.unknown || (nil_is_unknown && *value == Datum::Nil);
+    match call {
+        Call::Read { .. } | Call::ReadAll { .. } if unknown => Ok(Reply::Unknown),
+        Call::Read { .. } => value.value().map(Reply::Value).ok_or_else(|| match value {
+            Datum::Map(_) => unsupported("bank", "a read is answered with a map"),
+            _ => format!("a register was read as {value}, which is no value of one"),
+        }),
+        Call::ReadAll { .. } => match value {
+            Datum::Nil => Ok(Reply::Elements(Vec::new())),
+            Datum::List(list) => Ok(Reply::Elements(list.iter().map(element).collect())),
+            Datum::Int(_) => Err(unsupported("counter", "a read next to :add gives a number")),
+            other => Err(format!("a set was read as {other}; expected its elements")),
+        },
+        Call::Cas { .. } => Ok(Reply::Swapped(true)),
+        Call::Txn { steps } => transaction(value, steps, nil_is_unknown).map(Reply::Txn),
+        Call::Write { .. }
+        | Call::Append { .. }
+        | Call::Add { .. }
+        | Call::Acquire { .. }
+        | Call::Release { .. } => Ok(Reply::Done),
+    }
+}
+
+fn transaction(value: &Datum, asked: &[Micro], nil_is_unknown: bool) -> Result<Vec<Micro>, String> {
+    let list = value
+        .list()
+        .ok_or_else(|| format!("a transaction is answered with its steps, not with {value}"))?;
+    let answered = list.iter().map(micro).collect::<Result<Vec<_>, _>>()?;
+    let same = |(asked, answered): (&Micro, &Micro)| match (asked, answered) {
+        (Micro::Read(asked, _), Micro::Read(answered, _)) => asked == answered,
+        (asked, answered) => asked == answered,
+    };
+    if asked.len() != answered.len() || !asked.iter().zip(&answered).all(same) {
+        return Err(format!("{value} answers other steps than those that were asked"));
+    }
+    let known = |step: Micro| match step {
+        Micro::Read(key, Some(Value::Nil)) if nil_is_unknown => Micro::Read(key, None),
+        step => step,
+    };
+    Ok(answered.into_iter().map(known).collect())
+}
