@@ -1,2 +1,5 @@
-//! The `perjury` binary.
-fn main() {}
+//! The `perjury` binary: parses, dispatches, exits.
+
+fn main() -> perjury::cli::Exit {
+    perjury::cli::main()
+}

@@ -59,15 +59,17 @@ macro_rules! declarations {
 }
 
 declarations! {
-    Cluster "clusters": "processes";
+    Cluster "clusters": "docker" "local" "processes" "ssh" "vagrant";
     Database "databases":
+        "etcd" "etcd-serializable" "redis"
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
-    Nemesis "nemeses": "none" "crashes" "pauses" "partitions" "all";
-    Suite "suites": "toy";
+    Nemesis "nemeses": "all" "crashes" "demo" "none" "partitions" "pauses";
+    Suite "suites": "demo" "demo-docker" "toy";
 }
 
-pub(super) fn text(kind: Kind, name: &str) -> Option<&'static str> {
+/// The text of a declaration that comes with the program.
+pub fn built_in(kind: Kind, name: &str) -> Option<&'static str> {
     BUILT_IN
         .iter()
         .find(|(its_kind, its_name, _)| *its_kind == kind && *its_name == name)

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-pub use builtin::{Kind, names};
+pub use builtin::{Kind, built_in, names};
 pub use error::ConfigError;
 pub use run::{Names, RUN_SCHEMA, RunSpec};
 pub use suite::{Expect, Suite, SuiteRun};
@@ -67,7 +67,7 @@ fn find(kind: Kind, name: &str) -> Result<(String, String), ConfigError> {
             return Ok((path.display().to_string(), text));
         }
     }
-    match builtin::text(kind, name) {
+    match built_in(kind, name) {
         Some(text) => Ok((format!("{}/{file} (built in)", kind.folder()), text.to_owned())),
         None => Err(ConfigError::unknown(kind, name)),
     }

@@ -5,7 +5,11 @@
 //! to the database and never retries, reconnects or follows a redirect in secret: each call is
 //! sent at most once, and what came of it is said as it is.
 
+#[cfg(feature = "db-etcd")]
+pub mod etcd;
 mod plan;
+#[cfg(feature = "db-redis")]
+pub mod redis;
 pub mod toy;
 
 use std::future::Future;
@@ -36,6 +40,12 @@ pub trait Client: Send {
     /// Sends the call once and waits for what comes of it. The caller sets the time limit by
     /// dropping the future, and drops the client with it.
     fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>>;
+
+    /// Is it of any use to ask this client again? Looked at after a definite refusal; after any
+    /// other one the client is dropped anyhow.
+    fn is_open(&self) -> bool {
+        true
+    }
 }
 
 /// What a vendor promises, as far as a test needs it.
@@ -84,6 +94,12 @@ pub trait Database: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Spec {
+    /// etcd 3.4 or later.
+    #[cfg(feature = "db-etcd")]
+    Etcd(etcd::Options),
+    /// Redis 7 with Sentinel.
+    #[cfg(feature = "db-redis")]
+    Redis(redis::Options),
     /// The built-in database with switches for planted bugs.
     Toy(toy::Options),
 }
@@ -92,6 +108,10 @@ impl Spec {
     /// The database that is declared.
     pub fn build(&self) -> Arc<dyn Database> {
         match self {
+            #[cfg(feature = "db-etcd")]
+            Spec::Etcd(options) => Arc::new(etcd::Etcd::new(options.clone())),
+            #[cfg(feature = "db-redis")]
+            Spec::Redis(options) => Arc::new(redis::Redis::new(options.clone())),
             Spec::Toy(options) => Arc::new(toy::Toy::new(options.clone())),
         }
     }

@@ -277,7 +277,7 @@ impl Site {
     }
 
     async fn tail(&self, path: &str, most: u64) -> String {
-        let mut read = Read { path: path.to_owned(), offset: u64::MAX, max_bytes: 0 };
+        let mut read = Read { path: path.to_owned(), offset: 0, max_bytes: 0 };
         let Ok(Answer::Chunk(end)) = self.agent.request(Body::Read(read.clone()), LIMIT).await
         else {
             return String::new();
@@ -309,7 +309,7 @@ impl Site {
     }
 
     async fn fetch(&self, path: &str) -> Result<Option<Vec<u8>>, AgentError> {
-        let mut read = Read { path: path.to_owned(), offset: u64::MAX, max_bytes: 0 };
+        let mut read = Read { path: path.to_owned(), offset: 0, max_bytes: 0 };
         let size = match self.agent.request(Body::Read(read.clone()), LIMIT).await {
             Ok(Answer::Chunk(chunk)) => chunk.size,
             Ok(_) => 0,

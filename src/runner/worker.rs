@@ -68,7 +68,12 @@ impl Worker {
         let Some(open) = client else { unreachable!("it was opened above") };
         let doubt = match tokio::time::timeout(self.timeout, open.invoke(call)).await {
             Ok(Ok(reply)) => return Outcome::Ok(reply),
-            Ok(Err(Refusal::Definite(cause))) => return Outcome::Fail(cause),
+            Ok(Err(Refusal::Definite(cause))) => {
+                if !open.is_open() {
+                    *client = None;
+                }
+                return Outcome::Fail(cause);
+            }
             Ok(Err(Refusal::Indefinite(cause))) => cause,
             Ok(Err(Refusal::Unmodelled(cause))) => {
                 Cause::new(Cause::UNMODELLED, format!("{}: {}", cause.code, cause.detail))

@@ -61,7 +61,7 @@ impl RunFolder {
             stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
         };
         let parts: Vec<String> = parts.iter().map(plain).collect();
-        let short = &spec.seed[..spec.seed.len().min(6)];
+        let short = &spec.seed[spec.seed.len().saturating_sub(6)..];
         let name = format!("{moment}-{}-{short}", parts.join("-"));
         let folder = RunFolder(results.join(&name));
         let fail = |path: &Path| {

@@ -99,7 +99,9 @@ pub(super) enum Say {
     Value(Value),
     Swapped(bool),
     Elements(Vec<Value>),
-    Role { primary: bool },
+    Role {
+        primary: bool,
+    },
     /// Not done, for sure.
     Refused(String),
     /// Sent on to the primary, which did not answer.

@@ -65,7 +65,9 @@ fn replay(path: &Path) -> io::Result<HashMap<String, Vec<Value>>> {
         Err(error) => return Err(error),
     };
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let Ok((key, content)) = serde_json::from_slice::<(String, Vec<Value>)>(line) else { break };
+        let Ok((key, content)) = serde_json::from_slice::<(String, Vec<Value>)>(line) else {
+            break;
+        };
         if !line.ends_with(b"\n") {
             break;
         }

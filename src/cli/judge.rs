@@ -1,0 +1,114 @@
+//! From a run's folder to its verdict and its report.
+
+use std::path::PathBuf;
+
+use perjury_checkers::{Expected, ModelName, Options, judge, sentence, worst};
+use perjury_history::{Finding, History, Judgement, Value, Verdict};
+
+use crate::config::RunSpec;
+use crate::report;
+use crate::store::{Environment, RunFolder, StoreError};
+
+/// The version of `verdict.json`.
+const SCHEMA: u32 = 1;
+
+/// Why a run could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// Something in its folder could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The history does not say which model it is of.
+    #[error("{0}; name it with --model")]
+    Model(String),
+    /// The report could not be made.
+    #[error(transparent)]
+    Report(#[from] report::ReportError),
+}
+
+/// What a judged run comes to.
+pub struct Judged {
+    /// The judgement, also in `verdict.json`.
+    pub judgement: Judgement,
+    /// The report.
+    pub report: PathBuf,
+}
+
+/// Judges a run, writes its verdict and its report.
+///
+/// # Errors
+/// The history is damaged, or the folder cannot be written.
+pub fn judge_run(
+    folder: &RunFolder,
+    model: Option<ModelName>,
+    budget: perjury_checkers::Budget,
+) -> Result<Judged, JudgeError> {
+    let history = folder.history()?;
+    let spec = folder.spec().ok();
+    let environment = folder.environment().ok();
+    let model = model_of(&history, model)?;
+    let options = Options {
+        model,
+        initial: Value::Nil,
+        expected: spec.as_ref().map(|spec| expected(spec, model)),
+        budget,
+    };
+    let findings = judge(&history, &options);
+    let judgement = judgement(findings, environment.as_ref(), spec.as_ref());
+    folder.write_judgement(&judgement)?;
+    let html = report::render(folder)?;
+    let report = folder.write_report(&html)?;
+    Ok(Judged { judgement, report })
+}
+
+fn model_of(history: &History, model: Option<ModelName>) -> Result<ModelName, JudgeError> {
+    if let Some(model) = model {
+        return Ok(model);
+    }
+    let named = history.header.as_ref().map(|header| header.model.as_str()).unwrap_or_default();
+    named.parse().map_err(JudgeError::Model)
+}
+
+/// What a run with this declaration has to show to count as a test.
+fn expected(spec: &RunSpec, model: ModelName) -> Expected {
+    use crate::workloads::Spec;
+    let mut calls: Vec<&str> = match &spec.workload.load {
+        Spec::Register(_) => vec!["read", "write"],
+        Spec::Set(_) => vec!["add", "read-all"],
+    };
+    if model == ModelName::CasRegister {
+        calls.push("cas");
+    }
+    Expected {
+        calls: calls.into_iter().map(str::to_owned).collect(),
+        faults: !spec.nemesis.fault.is_empty(),
+    }
+}
+
+fn judgement(
+    findings: Vec<Finding>,
+    environment: Option<&Environment>,
+    spec: Option<&RunSpec>,
+) -> Judgement {
+    let subject = spec.map_or_else(
+        || "the database".to_owned(),
+        |spec| format!("{} ({})", spec.names.database, spec.names.nemesis),
+    );
+    let verdict = worst(&findings);
+    let ended = environment.and_then(|environment| environment.ended.as_ref());
+    let compromised = match (environment, ended) {
+        (Some(_), None) => Some("the controller did not live to the end of the run".to_owned()),
+        (_, Some(ended)) => ended.compromised.clone(),
+        (None, None) => None,
+    };
+    let exempt = environment.and_then(|environment| environment.claims.exempt.clone());
+    Judgement {
+        schema: SCHEMA,
+        verdict,
+        sentence: sentence(&findings, &subject),
+        compromised,
+        outside_claim: exempt.filter(|_| verdict == Verdict::Invalid),
+        findings,
+        judged_by: format!("perjury {}", env!("CARGO_PKG_VERSION")),
+    }
+}

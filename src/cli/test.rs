@@ -1,0 +1,276 @@
+//! `perjury test`: one run or a suite of them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+use perjury_history::{Finding, Verdict};
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::arguments::Test;
+use super::judge::{JudgeError, Judged, judge_run};
+use super::progress::Live;
+use super::{Exit, complain};
+use crate::clusters::{self, ClusterError, Inventory, Places};
+use crate::config::{ConfigError, Expect, Kind, Names, RunSpec, Suite, load, load_run};
+use crate::runner::{self, RunError};
+use crate::seed::Seed;
+use crate::store::{Environment, RunFolder, StoreError};
+
+/// Why a run came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum TestError {
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+pub(super) fn run(options: &Test) -> Exit {
+    let specs = match resolve(options) {
+        Ok(specs) => specs,
+        Err(error) => return Exit::Usage.because(&error),
+    };
+    let places = Places::from_env();
+    let mut worst = Exit::Valid;
+    let mut reports = Vec::new();
+    let mut ours: Vec<String> = Vec::new();
+    let signal = Arc::new(AtomicU8::new(0));
+    for spec in &specs {
+        let name = spec.cluster.name().to_owned();
+        let exit = match cluster(&places, spec, &mut ours) {
+            Ok(inventory) => one(spec, &inventory, options, &signal, &mut reports),
+            Err(error) => of_cluster_error(&error),
+        };
+        if matches!(exit, Exit::Usage) && specs.len() > 1 {
+            eprintln!("perjury: the run on {name} is left out");
+        }
+        worst = worst.worst(exit);
+        if signal.load(Relaxed) != 0 {
+            break;
+        }
+    }
+    if !options.keep {
+        for name in ours {
+            if let Err(error) = clusters::down(&places, &name, &|text| eprintln!("{text}")) {
+                worst = worst.worst(Exit::Infrastructure.because(&error));
+            }
+        }
+    }
+    for report in reports {
+        eprintln!("{report}");
+    }
+    match signal.load(Relaxed) {
+        0 => worst,
+        number => Exit::Interrupted(number),
+    }
+}
+
+fn of_cluster_error(error: &ClusterError) -> Exit {
+    match error {
+        ClusterError::Declaration { .. } => Exit::Usage.because(error),
+        _ => Exit::Infrastructure.because(error),
+    }
+}
+
+/// All runs that are asked for, resolved before any of them begins.
+fn resolve(options: &Test) -> Result<Vec<RunSpec>, ConfigError> {
+    let seed = options.seed.unwrap_or_else(draw_seed);
+    if let Some(path) = &options.run {
+        let mut spec = load_run(path)?.lasting(options.time_limit);
+        if let Some(seed) = options.seed {
+            spec.seed = seed.to_string();
+        }
+        spec.seed()?;
+        return Ok(vec![spec]);
+    }
+    let Some(suite) = &options.suite else {
+        let names = Names {
+            cluster: options.cluster.clone(),
+            database: options.database.clone(),
+            workload: options.workload.clone(),
+            nemesis: options.nemesis.clone(),
+        };
+        return Ok(vec![RunSpec::resolve(names, Expect::Valid, seed)?.lasting(options.time_limit)]);
+    };
+    let suite: Suite = load(Kind::Suite, suite)?;
+    let resolve = |(at, run): (usize, crate::config::SuiteRun)| {
+        let names = Names {
+            cluster: run.cluster,
+            database: run.database,
+            workload: run.workload,
+            nemesis: run.nemesis,
+        };
+        // Every run its own seed, all of them from the one that is printed.
+        let seed = Seed(seed.stream(&format!("run {at}")).next());
+        let spec = RunSpec::resolve(names, run.expect, seed)?;
+        Ok(spec.lasting(options.time_limit.or(run.time_limit)))
+    };
+    suite.run.into_iter().enumerate().map(resolve).collect()
+}
+
+/// A seed from the system's randomness; the hasher of the standard library is keyed by it.
+fn draw_seed() -> Seed {
+    use std::hash::{BuildHasher, Hasher};
+    Seed(std::hash::RandomState::new().build_hasher().finish())
+}
+
+/// The cluster of a run: one that is up already, or a new one, which is then ours to take down.
+fn cluster(
+    places: &Places,
+    spec: &RunSpec,
+    ours: &mut Vec<String>,
+) -> Result<Inventory, ClusterError> {
+    let name = spec.cluster.name();
+    if clusters::list(places).iter().any(|known| known == name)
+        && let Some(inventory) = clusters::inventory(places, name)?
+    {
+        return Ok(inventory);
+    }
+    let inventory = clusters::up(places, &spec.cluster, &|text| eprintln!("{text}"))?;
+    ours.push(name.to_owned());
+    Ok(inventory)
+}
+
+/// One run, in a thread of its own: a thread enters the cluster's network, the process does not.
+fn one(
+    spec: &RunSpec,
+    inventory: &Inventory,
+    options: &Test,
+    signal: &Arc<AtomicU8>,
+    reports: &mut Vec<String>,
+) -> Exit {
+    let names = &spec.names;
+    eprintln!(
+        "perjury: seed {}, {} on {}, {} under {}",
+        spec.seed, names.database, names.cluster, names.workload, names.nemesis
+    );
+    let result = std::thread::scope(|scope| {
+        let body = || in_thread(spec, inventory, &options.results, signal);
+        match scope.spawn(body).join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+    let judged = result.and_then(|(folder, environment)| {
+        let judged = judge_run(&folder, None, options.budget.build())?;
+        Ok((folder, environment, judged))
+    });
+    match judged {
+        Ok((folder, environment, judged)) => {
+            let exit = expected(spec.expect, Exit::of(&judged.judgement));
+            tell(spec, &folder, &environment, &judged, exit, options.json);
+            reports.push(judged.report.display().to_string());
+            exit
+        }
+        Err(error) => {
+            complain(&error);
+            Exit::Infrastructure
+        }
+    }
+}
+
+fn in_thread(
+    spec: &RunSpec,
+    inventory: &Inventory,
+    results: &Path,
+    signal: &Arc<AtomicU8>,
+) -> Result<(RunFolder, Environment), TestError> {
+    clusters::enter_thread(inventory)?;
+    let folder = RunFolder::create(results, spec)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let environment = runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        let listening = listen(stop, Arc::clone(signal))?;
+        let live = Live::new();
+        let result = runner::run(spec, inventory, &folder, stopped, &live).await;
+        listening.abort();
+        Ok::<_, TestError>(result?)
+    })?;
+    Ok((folder, environment))
+}
+
+/// The first signal asks for an orderly end; the second ends at once, and the nodes heal
+/// themselves because their agents lose us.
+fn listen(
+    stop: watch::Sender<bool>,
+    signal: Arc<AtomicU8>,
+) -> std::io::Result<tokio::task::JoinHandle<()>> {
+    use tokio::signal::unix::{SignalKind, signal as on};
+    let mut interrupt = on(SignalKind::interrupt())?;
+    let mut terminate = on(SignalKind::terminate())?;
+    Ok(tokio::spawn(async move {
+        loop {
+            let number = tokio::select! {
+                _ = interrupt.recv() => 2,
+                _ = terminate.recv() => 15,
+            };
+            if signal.swap(number, Relaxed) != 0 {
+                eprintln!("perjury: ending at once; the nodes heal themselves");
+                std::process::exit(i32::from(Exit::Interrupted(number).code()));
+            }
+            eprintln!("perjury: interrupted; healing, collecting and judging what there is");
+            stop.send_replace(true);
+        }
+    }))
+}
+
+/// What an exit means where something else than no anomaly is expected.
+fn expected(expect: Expect, exit: Exit) -> Exit {
+    match (expect, exit) {
+        (Expect::Invalid, Exit::Anomaly) => Exit::Valid,
+        (Expect::Invalid, Exit::Valid) => {
+            eprintln!("perjury: an anomaly was expected, and none was found");
+            Exit::Anomaly
+        }
+        (Expect::Any, Exit::Anomaly | Exit::Unknown) => Exit::Valid,
+        (_, exit) => exit,
+    }
+}
+
+fn tell(
+    spec: &RunSpec,
+    folder: &RunFolder,
+    environment: &Environment,
+    judged: &Judged,
+    exit: Exit,
+    as_json: bool,
+) {
+    let judgement = &judged.judgement;
+    eprintln!("perjury: {}: {}", judgement.verdict, judgement.sentence);
+    if let Some(why) = &judgement.compromised {
+        eprintln!("perjury: compromised: {why}");
+    }
+    if judgement.verdict == Verdict::Invalid {
+        let first = judgement.findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next();
+        if let Some(anomaly) = first {
+            eprintln!("perjury: {}: {}", anomaly.kind, anomaly.detail);
+        }
+    }
+    let path = folder.path().display();
+    eprintln!("perjury: report  {}", judged.report.display());
+    eprintln!("perjury: judge again with: perjury check {path}");
+    eprintln!("perjury: repeat with:      perjury test --run {path}/run.toml");
+    if as_json {
+        let object = json!({
+            "schema": 1,
+            "run": folder.id(),
+            "folder": folder.path(),
+            "report": judged.report,
+            "seed": spec.seed,
+            "names": spec.names,
+            "expect": spec.expect,
+            "version": environment.database_version,
+            "judgement": judgement,
+            "exit": exit.code(),
+        });
+        println!("{object}");
+    }
+}

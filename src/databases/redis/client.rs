@@ -1,0 +1,160 @@
+//! A client of one Redis server, through the plain multiplexed connection of the `redis` crate:
+//! that one neither retries nor reconnects.
+//!
+//! Which errors are definite is decided by one table, [`DEFINITE`]: those that Redis answers
+//! before it runs a command (`processCommand` in its `server.c`).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use perjury_history::{Call, Cause, Reply, Value};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisError, Value as Redis};
+
+use super::super::{Boxed, Client, Refusal};
+
+/// Error codes of commands that were not run.
+const DEFINITE: &[&str] = &[
+    "READONLY",
+    "LOADING",
+    "MASTERDOWN",
+    "NOREPLICAS",
+    "MISCONF",
+    "OOM",
+    "NOAUTH",
+    "NOPERM",
+    "BUSY",
+    "WRONGTYPE",
+];
+
+/// The worker's own time limit is shorter; this one only keeps the crate's default of half a
+/// second from cutting calls off.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Sets the second argument if the first is there.
+const CAS: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
+                   redis.call('SET', KEYS[1], ARGV[2]) return 1 else return 0 end";
+/// The same where nothing has to be there.
+const CAS_NIL: &str = "if redis.call('EXISTS', KEYS[1]) == 0 then \
+                       redis.call('SET', KEYS[1], ARGV[1]) return 1 else return 0 end";
+
+pub(super) struct RedisClient {
+    connection: MultiplexedConnection,
+    open: bool,
+}
+
+/// Opens a connection without any retry.
+pub(super) async fn open(address: SocketAddr) -> Result<MultiplexedConnection, Cause> {
+    let failed =
+        |error: RedisError| Cause::new("no-connection", format!("{address}: {error}"));
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(2)))
+        .set_response_timeout(Some(LIMIT));
+    let client = redis::Client::open(format!("redis://{address}/")).map_err(failed)?;
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)
+}
+
+impl RedisClient {
+    pub(super) async fn open(address: SocketAddr) -> Result<RedisClient, Cause> {
+        Ok(RedisClient { connection: open(address).await?, open: true })
+    }
+
+    async fn ask(&mut self, command: &redis::Cmd) -> Result<Redis, Refusal> {
+        let result: Result<Redis, RedisError> = command.query_async(&mut self.connection).await;
+        result.map_err(|error| {
+            let code = error.code().unwrap_or_default().to_owned();
+            let definite = DEFINITE.contains(&code.as_str());
+            // Whoever is told that this is no primary has to ask the sentinel again.
+            self.open = definite && code != "READONLY" && code != "MASTERDOWN";
+            if definite {
+                Refusal::Definite(Cause::new(code.to_lowercase(), error.to_string()))
+            } else if code.is_empty() {
+                Refusal::Indefinite(Cause::new("connection-lost", error.to_string()))
+            } else {
+                Refusal::Indefinite(Cause::new(code.to_lowercase(), error.to_string()))
+            }
+        })
+    }
+
+    async fn cas(&mut self, key: &str, from: &Value, to: &Value) -> Result<Reply, Refusal> {
+        let mut command = redis::cmd("EVAL");
+        match from {
+            Value::Nil => command.arg(CAS_NIL).arg(1).arg(key).arg(plain(to)),
+            from => command.arg(CAS).arg(1).arg(key).arg(plain(from)).arg(plain(to)),
+        };
+        match self.ask(&command).await? {
+            Redis::Int(1) => Ok(Reply::Swapped(true)),
+            Redis::Int(0) => Ok(Reply::Swapped(false)),
+            other => Err(unmodelled(&other)),
+        }
+    }
+}
+
+impl Client for RedisClient {
+    fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>> {
+        Box::pin(async move {
+            match call {
+                Call::Read { key } => {
+                    match self.ask(redis::cmd("GET").arg(key.as_str())).await? {
+                        Redis::Nil => Ok(Reply::Value(Value::Nil)),
+                        other => Ok(Reply::Value(value(&other)?)),
+                    }
+                }
+                Call::Write { key, value } => {
+                    let mut command = redis::cmd("SET");
+                    match self.ask(command.arg(key.as_str()).arg(plain(value))).await? {
+                        Redis::Okay => Ok(Reply::Done),
+                        other => Err(unmodelled(&other)),
+                    }
+                }
+                Call::Cas { key, from, to } => self.cas(key.as_str(), from, to).await,
+                Call::Add { key, element } => {
+                    let mut command = redis::cmd("SADD");
+                    match self.ask(command.arg(key.as_str()).arg(plain(element))).await? {
+                        Redis::Int(_) => Ok(Reply::Done),
+                        other => Err(unmodelled(&other)),
+                    }
+                }
+                Call::ReadAll { key } => {
+                    match self.ask(redis::cmd("SMEMBERS").arg(key.as_str())).await? {
+                        Redis::Array(list) | Redis::Set(list) => {
+                            list.iter().map(value).collect::<Result<_, _>>().map(Reply::Elements)
+                        }
+                        other => Err(unmodelled(&other)),
+                    }
+                }
+                other => {
+                    let detail = format!("this client has no {}", other.name());
+                    Err(Refusal::Definite(Cause::new("unsupported", detail)))
+                }
+            }
+        })
+    }
+
+    fn is_open(&self) -> bool {
+        self.open
+    }
+}
+
+fn value(stored: &Redis) -> Result<Value, Refusal> {
+    match stored {
+        Redis::BulkString(bytes) => Ok(Value::parse_int(bytes)),
+        Redis::SimpleString(text) => Ok(Value::parse_int(text.as_bytes())),
+        Redis::Int(number) => Ok(Value::Int(*number)),
+        other => Err(unmodelled(other)),
+    }
+}
+
+fn unmodelled(reply: &Redis) -> Refusal {
+    let text: String = format!("{reply:?}").chars().take(500).collect();
+    Refusal::Unmodelled(Cause::new("wrong-reply", text))
+}
+
+/// A value as Redis stores it. Nil is never written.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Int(number) => number.to_string(),
+        Value::Text(text) => text.to_string(),
+        Value::Nil | Value::Raw(_) => String::new(),
+    }
+}
