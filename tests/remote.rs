@@ -2,6 +2,7 @@
 //!
 //! The server listens on 127.0.0.1 with its own keys and configuration in a temporary folder; no
 //! configuration or key of the user's is read or changed.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are no #[test] functions")]
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};

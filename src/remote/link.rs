@@ -32,8 +32,9 @@ type Reply = Result<Answer, Failure>;
 #[derive(Debug)]
 struct Waiting {
     askers: HashMap<u64, oneshot::Sender<Reply>>,
-    /// When the agent was last heard.
-    heard: Instant,
+    /// When the agent was last heard; `None` before its first word, which may take longer than the
+    /// lease: it first undoes what an earlier one left.
+    heard: Option<Instant>,
     /// Why no answer will come any more.
     lost: Option<String>,
 }
@@ -41,7 +42,7 @@ struct Waiting {
 impl Link {
     /// Takes over both ends of the agent and begins to listen.
     pub(super) fn new(place: String, writer: PipeWriter, reader: PipeReader) -> Arc<Link> {
-        let waiting = Waiting { askers: HashMap::new(), heard: Instant::now(), lost: None };
+        let waiting = Waiting { askers: HashMap::new(), heard: None, lost: None };
         let link = Arc::new(Link {
             place,
             next: AtomicU64::new(1),
@@ -121,7 +122,7 @@ impl Link {
 
     fn deliver(&self, response: Response) {
         let mut waiting = self.waiting();
-        waiting.heard = Instant::now();
+        waiting.heard = Some(Instant::now());
         if let Some(asker) = waiting.askers.remove(&response.id) {
             // An asker that gave up needs no answer.
             let _ = asker.send(response.result);
@@ -152,8 +153,8 @@ impl Link {
 
     /// Says whether there is still a lease to renew.
     fn renew_once(&self, lease: Duration) -> bool {
-        let silent = self.waiting().heard.elapsed();
-        if silent > lease {
+        let silent = self.waiting().heard.map(|at| at.elapsed());
+        if let Some(silent) = silent.filter(|silent| *silent > lease) {
             self.lose(format!("no answer for {silent:.1?}"));
             return false;
         }

@@ -30,7 +30,7 @@ pub(crate) fn line(
     check(place, command)?;
     let mut run = String::new();
     if become_root {
-        // `-k`-less and `-n`: never prompts, so it never hangs.
+        // `-n`: it never prompts, so it never hangs.
         run.push_str("sudo -n -- ");
     }
     if limit.is_some() {
@@ -137,6 +137,15 @@ mod tests {
         let line = line("here", &command, false, None).unwrap();
         let output = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
         assert_eq!(output.stdout, b"it's $HOME\n");
+    }
+
+    #[test]
+    fn sudo_comes_first_so_that_timeout_may_end_what_runs_as_root() {
+        let command = Command::new(["id", "-u"]).env("A", "b c");
+        let text = line("here", &command, true, Some(9)).unwrap();
+        assert!(text.ends_with("exec sudo -n -- $limit env A='b c' id -u"), "{text}");
+        let text = line("here", &command, true, None).unwrap();
+        assert_eq!(text, "exec sudo -n -- env A='b c' id -u");
     }
 
     #[test]

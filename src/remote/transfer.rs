@@ -112,3 +112,38 @@ pub(super) fn sudo_refusal(output: &Output) -> Option<String> {
         && refusals.iter().any(|words| complaint.contains(words));
     refused.then(|| first.trim_start_matches("sudo: ").to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(status: Status, stderr: &str) -> Output {
+        Output { status, stdout: Vec::new(), stderr: stderr.into() }
+    }
+
+    #[test]
+    fn only_a_refusal_of_sudo_itself_is_one() {
+        let refused = output(Status::Exited(1), "sudo: a password is required\n");
+        assert_eq!(sudo_refusal(&refused).unwrap(), "a password is required");
+        let error = expect("n1", "upload", Some("/x"), &refused).unwrap_err();
+        assert!(matches!(error, RemoteError::Sudo { .. }), "{error}");
+        for other in [
+            output(Status::Exited(2), "sudo: a password is required\n"),
+            output(Status::Exited(1), "cat: /etc/sudo: a password is required\n"),
+            output(Status::Exited(1), "sudo: unable to resolve host n1\nfalse\n"),
+        ] {
+            assert_eq!(sudo_refusal(&other), None);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let full = output(Status::Exited(1), "cat: write error: No space left on device\n");
+        let error = expect("n1", "upload", Some("/x"), &full).unwrap_err();
+        assert!(matches!(&error, RemoteError::DiskFull { path, .. } if path == "/x"), "{error}");
+        let absent = output(Status::Exited(1), "sh: cannot create /x/y: Directory nonexistent");
+        let error = expect("n1", "upload", Some("/x/y"), &absent).unwrap_err();
+        assert!(matches!(error, RemoteError::Usage { .. }), "{error}");
+        assert_eq!(expect("n1", "upload", None, &output(Status::Exited(0), "warning")), Ok(()));
+    }
+}

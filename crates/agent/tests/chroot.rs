@@ -1,6 +1,7 @@
 //! The static binary in a root directory that holds nothing else.
 //!
 //! It is not built here: `PERJURY_STATIC_AGENT` names it (the Makefile sets it after `make agent`).
+#![allow(clippy::unwrap_used, reason = "helpers of tests are no #[test] functions")]
 
 mod support;
 

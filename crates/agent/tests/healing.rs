@@ -1,4 +1,5 @@
 //! Whatever ends the agent or its controller, the node is healed.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are no #[test] functions")]
 
 mod support;
 
@@ -231,7 +232,7 @@ fn a_recycled_number_in_the_journal_is_not_signalled() {
     let (code, said) = heal(folder.path(), &[]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("had ended already"), "{said}");
-    assert_eq!(state(pid).is_some(), true);
+    assert!(state(pid).is_some());
     innocent.kill().unwrap();
     innocent.wait().unwrap();
 }

@@ -1,4 +1,5 @@
 //! Cuts between two network namespaces, seen by the counters of the node that does not hear.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are no #[test] functions")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The agent over a pipe: what it answers, and that it does nothing twice.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are no #[test] functions")]
 
 mod support;
 
