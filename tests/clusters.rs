@@ -88,14 +88,20 @@ fn name(what: &str) -> String {
 
 impl Network {
     fn now() -> Network {
-        let lines = |words: &[&str]| output_of(words).lines().map(str::to_string).collect();
+        let lines = |words: &[&str]| {
+            let output = output_of(words);
+            output.lines().map(str::to_string).collect::<Vec<_>>().into_iter()
+        };
         let links = output_of(&["ip", "-o", "link"]);
         // The state of a link may change by itself; its name may not.
         let link = |line: &str| line.split(": ").nth(1).unwrap_or_default().to_string();
         Network {
             links: links.lines().map(link).collect(),
-            routes: lines(&["ip", "-o", "route", "show", "table", "all"]),
-            tables: lines(&["nft", "list", "tables"]),
+            // Whether a docker that was here before builds something is its own affair.
+            routes: lines(&["ip", "-o", "route", "show", "table", "all"])
+                .filter(|line| !line.contains("dev docker0"))
+                .collect(),
+            tables: lines(&["nft", "list", "tables"]).collect(),
         }
     }
 }

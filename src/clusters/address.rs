@@ -93,8 +93,8 @@ impl Plan {
         IPV6_PREFIX
     }
 
-    /// A fixed hardware address: after a change of it the others would speak to the old one until
-    /// their neighbour tables forget it.
+    /// A fixed hardware address; that of number 0 is the controller's. After a change of it the
+    /// others would speak to the old one until their neighbour tables forget it.
     pub fn hardware(&self, number: u16) -> String {
         let [_, _, a, b] = Ipv4Addr::from(self.network).octets();
         let [high, low] = number.to_be_bytes();

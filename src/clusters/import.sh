@@ -10,6 +10,11 @@ lower=$1
   mount -t overlay -o "ro,lowerdir=$lower" overlay "$root"
   lower=$root
 }
-# Through a file, not a pipe, would take the space twice; a pipe hides the failure of tar, which
-# then shows as a truncated archive that docker refuses.
-tar -C "$lower" --numeric-owner --one-file-system -c . | docker import - "$image"
+# A pipe hides the failure of what is before it, and docker takes half a tree for a whole one.
+failed=$(
+  {
+    { tar -C "$lower" --numeric-owner --one-file-system -c . || echo tar >&3; } |
+      docker import - "$image" >&2
+  } 3>&1
+)
+[ -z "$failed" ]

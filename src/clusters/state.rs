@@ -9,6 +9,8 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
@@ -83,7 +85,7 @@ impl Places {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(unknown()),
             Err(error) => return Err(ClusterError::io(&path)(error)),
         };
-        let lock = lock(folder, &path, &format!("cluster {name}"))?;
+        let lock = lock_soon(folder, &path, &format!("cluster {name}"))?;
         // Whoever held the lock before may have removed the folder that we had opened.
         match (lock.metadata(), fs::metadata(&path)) {
             (Ok(ours), Ok(now)) if ours.ino() == now.ino() => {
@@ -221,6 +223,21 @@ pub(super) fn lock(file: File, path: &Path, what: &str) -> Result<Flock<File>, C
             ClusterError::io(path)(errno.into())
         }
     })
+}
+
+/// Locks an open file or folder; waits a moment. A program that its maker was just starting when it
+/// was killed has the lock until it runs.
+fn lock_soon(file: File, path: &Path, what: &str) -> Result<Flock<File>, ClusterError> {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        let twin = file.try_clone().map_err(ClusterError::io(path))?;
+        match lock(twin, path, what) {
+            Err(ClusterError::Busy { .. }) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Makes a folder and those above it.
