@@ -1,25 +1,37 @@
 //! Is the history one that the other checkers may reason about?
 //!
 //! They assume that a process does one thing at a time and is silent after an `info`, that time
-//! does not run backwards, that each reply fits its call, and that no reply was outside the
-//! database's contract. Where that fails, the verdict is *unknown* and says why.
+//! does not run backwards, and that each call and each reply is one of the model. Where that fails,
+//! nothing else is checked: a checker that left out what it does not understand might leave out the
+//! very write that explains a read. A reply outside the database's contract is less: its operation
+//! is in doubt, what the others prove stays proved, but the verdict cannot be *valid*.
 
 use std::collections::BTreeMap;
 
 use perjury_history::{
-    Call, Cause, Finding, History, Operation, Outcome, PairingError, Reply, Verdict,
+    Call, Cause, Finding, History, Micro, Operation, Outcome, PairingError, Reply, Verdict,
 };
 
 use crate::{Checker, ModelName};
 
+/// How well the history is formed.
+enum Form {
+    Good,
+    /// Replies outside the contract: so many, and the first one.
+    Doubtful(usize, String),
+    /// Nothing can be concluded from it.
+    Ill(String),
+}
+
+/// The finding, and whether the other checkers may go on.
 pub(crate) fn check(
     history: &History,
     operations: &Result<Vec<Operation>, PairingError>,
     model: ModelName,
-) -> Finding {
-    let problem = match operations {
-        Err(error) => Some(error.to_string()),
-        Ok(operations) => operations.iter().find_map(|operation| misfit(operation, model)),
+) -> (Finding, bool) {
+    let form = match operations {
+        Err(error) => Form::Ill(error.to_string()),
+        Ok(operations) => form(operations, model),
     };
     let mut stats = BTreeMap::new();
     stats.insert("entries".to_owned(), history.entries.len().into());
@@ -31,22 +43,70 @@ pub(crate) fn check(
     } else {
         ""
     };
-    let (verdict, summary) = match problem {
-        None => (Verdict::Valid, format!("The history is well formed.{truncated}")),
-        Some(problem) => {
-            (Verdict::Unknown, format!("The history is not well formed: {problem}.{truncated}"))
-        }
+    let (verdict, summary) = match &form {
+        Form::Good => (Verdict::Valid, format!("The history is well formed.{truncated}")),
+        Form::Doubtful(1, first) => (
+            Verdict::Unknown,
+            format!("One reply is outside the database's contract: {first}.{truncated}"),
+        ),
+        Form::Doubtful(count, first) => (
+            Verdict::Unknown,
+            format!(
+                "{count} replies are outside the database's contract. The first: {first}.\
+                 {truncated}"
+            ),
+        ),
+        Form::Ill(problem) => (
+            Verdict::Unknown,
+            format!("The history cannot be judged, it is ill formed: {problem}.{truncated}"),
+        ),
     };
-    Finding {
+    let finding = Finding {
         checker: Checker::Assumptions.name().into(),
         verdict,
         summary,
         anomalies: Vec::new(),
         anomaly_count: 0,
         stats,
+    };
+    (finding, !matches!(form, Form::Ill(_)))
+}
+
+/// Makes a call whose reply was outside the contract doubtful, also where the client took it for a
+/// failure: what broke the contract once is not believed to have had no effect.
+pub(crate) fn doubt(operations: &mut [Operation]) {
+    for operation in operations {
+        if let Some((_, _, outcome)) = &mut operation.completion
+            && let Outcome::Fail(cause) = outcome
+            && cause.code == Cause::UNMODELLED
+        {
+            *outcome = Outcome::Info(cause.clone());
+        }
     }
 }
 
+fn form(operations: &[Operation], model: ModelName) -> Form {
+    if let Some(problem) = operations.iter().find_map(|operation| misfit(operation, model)) {
+        return Form::Ill(problem);
+    }
+    let doubtful: Vec<String> = operations.iter().filter_map(unmodelled).collect();
+    match doubtful.first() {
+        None => Form::Good,
+        Some(first) => Form::Doubtful(doubtful.len(), first.clone()),
+    }
+}
+
+fn unmodelled(operation: &Operation) -> Option<String> {
+    match operation.outcome()? {
+        Outcome::Info(cause) | Outcome::Fail(cause) if cause.code == Cause::UNMODELLED => {
+            let (name, at) = (operation.call.name(), operation.invoked);
+            Some(format!("the {name} of {at} was answered {:?}", cause.detail))
+        }
+        _ => None,
+    }
+}
+
+/// What the model does not know.
 fn misfit(operation: &Operation, model: ModelName) -> Option<String> {
     let at = operation.invoked;
     let name = operation.call.name();
@@ -54,12 +114,14 @@ fn misfit(operation: &Operation, model: ModelName) -> Option<String> {
         let known = model.calls().join(", ");
         return Some(format!("the model {model} knows {known}, but {at} is a {name}"));
     }
+    if let Call::Txn { steps } = &operation.call
+        && steps.iter().any(|step| matches!(step, Micro::Append(..)))
+    {
+        return Some(format!("the model {model} knows no appends, but {at} has one"));
+    }
     match operation.outcome()? {
         Outcome::Ok(reply) if !fits(&operation.call, reply) => {
             Some(format!("the {name} of {at} was answered with what is no answer to it: {reply}"))
-        }
-        Outcome::Info(cause) | Outcome::Fail(cause) if cause.code == Cause::UNMODELLED => {
-            Some(format!("the {name} of {at} got a reply outside the contract: {}", cause.detail))
         }
         _ => None,
     }
@@ -70,7 +132,16 @@ fn fits(call: &Call, reply: &Reply) -> bool {
         Call::Read { .. } => matches!(reply, Reply::Value(_) | Reply::Unknown),
         Call::ReadAll { .. } => matches!(reply, Reply::Elements(_) | Reply::Unknown),
         Call::Cas { .. } => matches!(reply, Reply::Swapped(_)),
-        Call::Txn { .. } => matches!(reply, Reply::Txn(_)),
+        Call::Txn { steps: asked } => match reply {
+            Reply::Txn(answered) => {
+                asked.len() == answered.len()
+                    && asked.iter().zip(answered).all(|steps| match steps {
+                        (Micro::Read(asked, _), Micro::Read(answered, _)) => asked == answered,
+                        (asked, answered) => asked == answered,
+                    })
+            }
+            _ => false,
+        },
         Call::Write { .. }
         | Call::Append { .. }
         | Call::Add { .. }

@@ -9,6 +9,7 @@ use perjury_history::{Event, Finding, History, Injection, Operation, Outcome, Ve
 use serde_json::json;
 
 use crate::Checker;
+use crate::wording::{count, was};
 
 /// What has to have happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,22 +47,26 @@ pub(crate) fn check(history: &History, operations: &[Operation], expected: &Expe
     for name in &expected.calls {
         let ok = tallies.get(name.as_str()).map_or(0, |tally| tally.ok);
         if ok < Expected::FEWEST {
-            lacks.push(format!("only {ok} {name}s were answered"));
+            let calls = count(ok, &format!("successful {name} call"));
+            lacks.push(format!("{calls}, where {} is the least that counts", Expected::FEWEST));
         }
     }
     if expected.faults && installed == 0 {
         lacks.push("faults were planned, but none was seen to take effect".into());
     }
     let ok: u64 = tallies.values().map(|tally| tally.ok).sum();
-    let total = operations.len();
+    let total = operations.len() as u64;
     let counts = format!(
-        "{ok} of {total} operations succeeded; {installed} faults took effect, {skipped} were \
-         skipped, {doubtful} are in doubt"
+        "{ok} of {} succeeded; {} took effect, {skipped} {} skipped, {doubtful} {} in doubt",
+        count(total, "operation"),
+        count(installed, "fault"),
+        was(skipped),
+        if doubtful == 1 { "is" } else { "are" },
     );
     let (verdict, summary) = if lacks.is_empty() {
         (Verdict::Valid, format!("Enough happened: {counts}."))
     } else {
-        (Verdict::Unknown, format!("Too little happened: {}. {counts}.", lacks.join("; ")))
+        (Verdict::Unknown, format!("Too little happened: {} ({counts}).", lacks.join("; ")))
     };
     let mut stats: BTreeMap<String, serde_json::Value> = tallies
         .into_iter()

@@ -21,6 +21,7 @@ mod model;
 mod sentence;
 mod set_full;
 mod translate;
+mod wording;
 
 pub use coverage::Expected;
 pub use model::ModelName;
@@ -78,8 +79,10 @@ impl Options {
 /// later answer would rest on sand.
 pub fn judge(history: &History, options: &Options) -> Vec<Finding> {
     let operations = pair(&history.entries);
-    let mut findings = vec![assumptions::check(history, &operations, options.model)];
-    let Ok(operations) = operations else { return findings };
+    let (finding, sound) = assumptions::check(history, &operations, options.model);
+    let mut findings = vec![finding];
+    let (Ok(mut operations), true) = (operations, sound) else { return findings };
+    assumptions::doubt(&mut operations);
     if let Some(expected) = &options.expected {
         findings.push(coverage::check(history, &operations, expected));
     }

@@ -12,13 +12,14 @@ use perjury_porcupine::{Meter, Model, Reason, Search, check_within};
 use rayon::prelude::*;
 
 use crate::translate::Searched;
+use crate::wording::count;
 use crate::{Checker, ModelName, Options, explain, minimize, translate};
 
 /// How many illegal objects are cut down to their core; of the others the evidence is coarser.
 const MOST_CORES: usize = 8;
 
 /// What is known of one object.
-enum Decision {
+pub(crate) enum Decision {
     Legal,
     /// The operations (by place in the history's operations) whose illegality was proved.
     Illegal(Vec<usize>),
@@ -47,8 +48,9 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> Finding {
         .take(Finding::MOST_ANOMALIES)
         .enumerate()
         .map(|(at, (key, part))| {
-            let part = if at < MOST_CORES { core(&part, operations, options) } else { part };
-            explain::anomaly(key, &part, operations, &options.initial)
+            let part =
+                if at < MOST_CORES { minimize::core(part, operations, options) } else { part };
+            explain::anomaly(key, &part, operations, options.model, &options.initial)
         })
         .collect();
     let reasons: Vec<Reason> = decisions
@@ -74,17 +76,38 @@ fn summed(
     // The clearest first: the fewer operations, the easier to follow.
     anomalies.sort_by_key(|anomaly| (anomaly.witnesses.len(), anomaly.witnesses.first().copied()));
     let gave_up = reasons.len();
-    let of_all = format!("of {objects} objects with {operations} operations in all");
+    let all = count(operations as u64, "operation");
+    let on = match objects {
+        1 => "on one object".to_owned(),
+        _ => format!("on {objects} objects"),
+    };
     let (verdict, summary) = match (anomaly_count, reasons.first()) {
-        (0, None) => (Verdict::Valid, format!("Each {of_all} is linearizable.")),
+        (0, None) if operations == 0 => {
+            (Verdict::Valid, "There were no operations, so nothing is wrong with them.".to_owned())
+        }
+        (0, None) => (
+            Verdict::Valid,
+            format!(
+                "Some order that respects real time explains every answer ({all} {on}): the \
+                 history is linearizable."
+            ),
+        ),
         (0, Some(reason)) => {
             let why = explain::reason(*reason);
-            (Verdict::Unknown, format!("The search gave up ({why}) on {gave_up} {of_all}."))
+            let some = of(gave_up as u64, objects);
+            (Verdict::Unknown, format!("The search gave up on {some} ({all}): {why}."))
         }
-        (count, _) => {
-            let more =
-                if gave_up > 0 { format!("; {gave_up} more are undecided") } else { String::new() };
-            (Verdict::Invalid, format!("{count} {of_all} are not linearizable{more}."))
+        (illegal, _) => {
+            let some = of(illegal, objects);
+            let more = match gave_up {
+                0 => String::new(),
+                more => format!(" The search gave up on {more} more."),
+            };
+            let text = format!(
+                "On {some} no order that respects real time explains the answers ({all}): the \
+                 history is not linearizable.{more}"
+            );
+            (Verdict::Invalid, text)
         }
     };
     let stats = BTreeMap::from([
@@ -94,6 +117,11 @@ fn summed(
     ]);
     let checker = Checker::Linearizable.name().into();
     Finding { checker, verdict, summary, anomalies, anomaly_count, stats }
+}
+
+/// "2 of 5 objects", or "the one object".
+fn of(some: u64, objects: usize) -> String {
+    if objects == 1 { "the one object".to_owned() } else { format!("{some} of {objects} objects") }
 }
 
 /// The operations of each object; all of them together where transactions span objects.
@@ -108,7 +136,8 @@ fn group(operations: &[Operation], model: ModelName) -> Vec<Group<'_>> {
     groups.into_iter().collect()
 }
 
-fn decide(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> Decision {
+/// Searches operations of one object, or of several that transactions tie together.
+pub(crate) fn decide(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> Decision {
     match options.model {
         ModelName::Register | ModelName::CasRegister | ModelName::Kv => {
             search(&CasRegister(options.initial.clone()), translate::register(group), meter)
@@ -124,12 +153,9 @@ fn decide(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> De
     }
 }
 
-/// Every register that is named holds the initial value, unless that is nil.
+/// Every register that is named holds the initial value.
 fn initial_registers(group: &[(usize, &Operation)], initial: &Value) -> BTreeMap<String, Value> {
     use perjury_history::{Call, Micro};
-    if initial.is_nil() {
-        return BTreeMap::new();
-    }
     let steps = group.iter().filter_map(|(_, operation)| match &operation.call {
         Call::Txn { steps } => Some(steps),
         _ => None,
@@ -160,16 +186,5 @@ where
             let part: Vec<usize> = involved.map(|(place, _)| *place).collect();
             Decision::Illegal(part)
         }
-    }
-}
-
-/// A smaller part that is still illegal.
-fn core(part: &[usize], operations: &[Operation], options: &Options) -> Vec<usize> {
-    match options.model {
-        ModelName::Register | ModelName::CasRegister | ModelName::Kv => {
-            minimize::registers(part, operations, &options.initial)
-        }
-        // In the other models the removal of a write may itself make a history illegal.
-        _ => part.to_vec(),
     }
 }

@@ -1,44 +1,56 @@
-//! Cuts an illegal history of one register down to a small core.
+//! Cuts an illegal history down to a small core.
 //!
 //! The core has to prove that the *whole* history is illegal, so only those operations are left
 //! out whose removal keeps every legal history legal:
 //!
 //! - a read, and a compare-and-set that did not swap: they change nothing, so a linearization
 //!   without them is one of the rest;
-//! - a write (or swap) whose value no remaining operation saw or asked for, once no unswapped
-//!   compare-and-set remains: in a linearization nothing stands between it and the next change
-//!   except operations that see its value, and there are none, so it can be taken out;
-//! - operations that were called after the core's last return, and the *answers* of those that
-//!   returned after it: a write is then merely in doubt, which allows more, never less.
+//! - of a register, a write (or swap) whose value no remaining operation saw or asked for, once no
+//!   unswapped compare-and-set remains: in a linearization nothing stands between it and the next
+//!   change except operations that see its value, and there are none, so it can be taken out;
+//! - everything that ended before an *anchor* began; see [`Shrinking::behind`].
 //!
 //! If the rest is illegal, so was the whole. Each candidate is searched on a small budget, and
 //! what was not proved illegal is not accepted. Delta debugging: Zeller and Hildebrandt 2002.
 
-use perjury_history::{Call, Operation, Outcome, Reply, Value};
-use perjury_porcupine::models::CasRegister;
-use perjury_porcupine::{Budget, Search, check};
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
-use crate::translate;
+use perjury_history::{Call, Operation, Outcome, Reply, Value};
+use perjury_porcupine::Budget;
+
+use crate::linearizable::{Decision, decide};
+use crate::{ModelName, Options};
 
 /// What the search for one candidate may visit.
 const STATES: u64 = 50_000;
 
+/// How many operations may be looked at in all, over all candidates: about a second.
+const WORK: u64 = 4_000_000;
+
 struct Shrinking<'a> {
     operations: &'a [Operation],
-    model: CasRegister<Value>,
+    options: Options,
+    work: Cell<u64>,
 }
 
 /// A small part of `part` that is still illegal; `part` itself if none is found.
-pub(crate) fn registers(part: &[usize], operations: &[Operation], initial: &Value) -> Vec<usize> {
-    let shrinking = Shrinking { operations, model: CasRegister(initial.clone()) };
-    let mut core = part.to_vec();
+pub(crate) fn core(part: Vec<usize>, operations: &[Operation], options: &Options) -> Vec<usize> {
+    let budget = Budget { states: Some(STATES), ..Budget::default() };
+    let options = Options { budget, expected: None, ..options.clone() };
+    let shrinking = Shrinking { operations, options, work: Cell::new(0) };
+    let mut core = part;
     if !shrinking.is_illegal(&core) {
         return core;
     }
     loop {
         let before = core.len();
-        core = shrinking.without(core, |shrinking, _, at| shrinking.changes_nothing(at));
-        core = shrinking.without(core, Shrinking::is_unseen);
+        core = shrinking.cut_at_anchor(core);
+        core = shrinking.without(core, Rule::ChangesNothing);
+        if shrinking.is_register() {
+            core = shrinking.without(core, Rule::Unseen);
+        }
         if core.len() == before {
             return core;
         }
@@ -46,33 +58,38 @@ pub(crate) fn registers(part: &[usize], operations: &[Operation], initial: &Valu
 }
 
 impl Shrinking<'_> {
-    /// Proved illegal, with answers after the last return of a read taken as not given.
-    fn is_illegal(&self, part: &[usize]) -> bool {
-        let group: Vec<(usize, &Operation)> =
-            part.iter().map(|at| (*at, &self.operations[*at])).collect();
-        let (_, history): (Vec<usize>, Vec<_>) = translate::register(&group).into_iter().unzip();
-        let budget = Budget { states: Some(STATES), ..Budget::default() };
-        matches!(check(&self.model, &history, &budget), Search::Illegal(_))
+    fn is_register(&self) -> bool {
+        matches!(self.options.model, ModelName::Register | ModelName::CasRegister | ModelName::Kv)
     }
 
-    /// Leaves out what may be left out, in ever smaller pieces.
-    fn without(
-        &self,
-        mut core: Vec<usize>,
-        may_go: impl Fn(&Self, &[usize], usize) -> bool,
-    ) -> Vec<usize> {
+    fn spent(&self, operations: usize) -> bool {
+        self.work.set(self.work.get().saturating_add(operations as u64));
+        self.work.get() > WORK
+    }
+
+    /// Proved illegal.
+    fn is_illegal(&self, part: &[usize]) -> bool {
+        if self.spent(part.len()) {
+            return false;
+        }
+        let group: Vec<(usize, &Operation)> =
+            part.iter().map(|at| (*at, &self.operations[*at])).collect();
+        matches!(decide(&group, &self.options, &self.options.budget.start()), Decision::Illegal(_))
+    }
+
+    /// Leaves out what the rule allows, in ever smaller pieces.
+    fn without(&self, mut core: Vec<usize>, rule: Rule) -> Vec<usize> {
         let mut size = (core.len() / 2).max(1);
         loop {
             let mut at = 0;
             while at < core.len() {
                 let end = (at + size).min(core.len());
-                let mut rest = core.clone();
-                // One after the other: what may go depends on what is still there.
-                for place in core[at..end].iter().rev() {
-                    if may_go(self, &rest, *place) {
-                        rest.retain(|other| other != place);
-                    }
+                if self.spent(core.len() / 16) {
+                    return core;
                 }
+                let gone = self.removable(&core, at..end, rule);
+                let rest: Vec<usize> =
+                    core.iter().copied().filter(|place| !gone.contains(place)).collect();
                 if rest.len() < core.len() && self.is_illegal(&rest) {
                     core = rest;
                 } else {
@@ -86,33 +103,122 @@ impl Shrinking<'_> {
         }
     }
 
-    fn changes_nothing(&self, at: usize) -> bool {
-        let operation = &self.operations[at];
-        operation.call.is_read_only() || is_unswapped(operation)
+    /// What may go from this piece, one after the other: it depends on what is still there.
+    fn removable(&self, core: &[usize], piece: Range<usize>, rule: Rule) -> HashSet<usize> {
+        let operation = |at: usize| &self.operations[at];
+        let piece = core[piece].iter().rev().copied();
+        match rule {
+            Rule::ChangesNothing => piece
+                .filter(|at| operation(*at).call.is_read_only() || is_unswapped(operation(*at)))
+                .collect(),
+            Rule::Unseen => {
+                let mut census = Census::of(core.iter().map(|at| operation(*at)));
+                piece.filter(|at| census.remove_if_unseen(operation(*at))).collect()
+            }
+        }
     }
 
-    /// A change that nothing in `core` saw.
-    fn is_unseen(&self, core: &[usize], at: usize) -> bool {
-        let value = match &self.operations[at].call {
-            Call::Write { value, .. } => value,
-            Call::Cas { to, .. } if !is_unswapped(&self.operations[at]) => to,
+    /// Leaves out what lies behind an anchor, the latest one that works.
+    fn cut_at_anchor(&self, core: Vec<usize>) -> Vec<usize> {
+        let mut order: Vec<usize> = core.clone();
+        order.sort_by_key(|at| std::cmp::Reverse(self.operations[*at].start));
+        for anchor in order {
+            if self.spent(core.len() / 16) {
+                break;
+            }
+            let Some(rest) = self.behind(&core, anchor) else { continue };
+            if rest.len() < core.len() && self.is_illegal(&rest) {
+                return rest;
+            }
+        }
+        core
+    }
+
+    /// What is left of `core` without the answered operations that ended before the `anchor` began;
+    /// `None` if it is no anchor.
+    ///
+    /// An anchor is an answered write (or put) that overlaps no answered operation except writes
+    /// and appends. Why the rest of a legal history is legal: take a linearization of all. What is
+    /// behind the anchor precedes it there. Besides, only writes and appends that overlap it, which
+    /// are legal in every state, and operations in doubt can stand before it; the latter may be
+    /// taken to have had no effect. Whatever came before, the anchor leaves the same value, so
+    /// everything after it goes on as it did.
+    fn behind(&self, core: &[usize], anchor: usize) -> Option<Vec<usize>> {
+        let write = &self.operations[anchor];
+        let (start, end) = (write.start, write.end()?);
+        if !matches!((&write.call, write.outcome()), (Call::Write { .. }, Some(Outcome::Ok(_)))) {
+            return None;
+        }
+        let mut rest = Vec::with_capacity(core.len());
+        for at in core {
+            let other = &self.operations[*at];
+            match other.end() {
+                Some(before) if before < start => continue,
+                Some(_) if other.start <= end && !is_blind(other) => return None,
+                _ => rest.push(*at),
+            }
+        }
+        Some(rest)
+    }
+}
+
+/// Which operations may go.
+#[derive(Clone, Copy)]
+enum Rule {
+    ChangesNothing,
+    Unseen,
+}
+
+/// How often each value is seen by what remains.
+struct Census<'a> {
+    unswapped: usize,
+    seen: HashMap<&'a Value, usize>,
+}
+
+impl<'a> Census<'a> {
+    fn of(operations: impl Iterator<Item = &'a Operation>) -> Census<'a> {
+        let mut census = Census { unswapped: 0, seen: HashMap::new() };
+        for operation in operations {
+            census.unswapped += usize::from(is_unswapped(operation));
+            if let Some(value) = sees(operation) {
+                *census.seen.entry(value).or_default() += 1;
+            }
+        }
+        census
+    }
+
+    /// Takes a change out of the census if nothing else saw what it left.
+    fn remove_if_unseen(&mut self, operation: &'a Operation) -> bool {
+        let value = match &operation.call {
+            Call::Write { value, .. } | Call::Cas { to: value, .. } => value,
             _ => return false,
         };
-        core.iter().filter(|other| **other != at).all(|other| {
-            let operation = &self.operations[*other];
-            !is_unswapped(operation) && !sees(operation, value)
-        })
+        let own = sees(operation);
+        let by_itself = usize::from(own == Some(value));
+        let seen = self.seen.get(value).copied().unwrap_or_default();
+        if self.unswapped > 0 || seen > by_itself {
+            return false;
+        }
+        if let Some(count) = own.and_then(|own| self.seen.get_mut(own)) {
+            *count -= 1;
+        }
+        true
     }
+}
+
+/// Legal in every state, whatever it was answered.
+fn is_blind(operation: &Operation) -> bool {
+    matches!(operation.call, Call::Write { .. } | Call::Append { .. })
 }
 
 fn is_unswapped(operation: &Operation) -> bool {
     matches!(operation.outcome(), Some(Outcome::Ok(Reply::Swapped(false))))
 }
 
-fn sees(operation: &Operation, value: &Value) -> bool {
+fn sees(operation: &Operation) -> Option<&Value> {
     match (&operation.call, operation.outcome()) {
-        (Call::Read { .. }, Some(Outcome::Ok(Reply::Value(seen)))) => seen == value,
-        (Call::Cas { from, .. }, _) => from == value,
-        _ => false,
+        (Call::Read { .. }, Some(Outcome::Ok(Reply::Value(seen)))) => Some(seen),
+        (Call::Cas { from, .. }, _) => Some(from),
+        _ => None,
     }
 }

@@ -11,7 +11,7 @@ pub fn sentence(findings: &[Finding], subject: &str) -> String {
     let Some(decisive) = decisive else { return format!("Nothing was checked of {subject}.") };
     match verdict {
         Verdict::Invalid => format!("{subject} broke its word: {}", decisive.summary),
-        Verdict::Unknown => format!("Undecided about {subject}: {}", decisive.summary),
+        Verdict::Unknown => format!("Nothing is proved about {subject}: {}", decisive.summary),
         Verdict::Valid => {
             // The last finding is about the property; the ones before say that it may be trusted.
             let last = findings.last().map_or("", |finding| finding.summary.as_str());

@@ -10,10 +10,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use perjury_history::{
-    Anomaly, AnomalyKind, Call, Finding, Key, Operation, Outcome, Reply, Value, Verdict,
+    Anomaly, AnomalyKind, Call, Finding, Index, Key, Operation, Outcome, Reply, Value, Verdict,
 };
 
 use crate::Checker;
+use crate::wording::{at, count, known, time, was};
 
 /// One answered read: which operation, and how often it shows each element.
 struct Read<'a> {
@@ -55,7 +56,7 @@ pub(crate) fn check(operations: &[Operation]) -> Finding {
 }
 
 fn finding(mut tally: Tally) -> Finding {
-    let count = tally.lost + tally.stale + tally.duplicated + tally.phantom;
+    let anomalies = tally.lost + tally.stale + tally.duplicated + tally.phantom;
     // Loss first: it is the worst that can happen to data.
     let rank = |kind| match kind {
         AnomalyKind::LostWrite => 0,
@@ -66,26 +67,24 @@ fn finding(mut tally: Tally) -> Finding {
     tally.anomalies.sort_by_key(|anomaly| (rank(anomaly.kind), anomaly.witnesses.first().copied()));
     tally.anomalies.truncate(Finding::MOST_ANOMALIES);
     let Tally { added, seen, lost, stale, duplicated, phantom, never_read, .. } = tally;
-    let judged = added - never_read;
-    let (verdict, summary) = if count > 0 {
-        let text = format!(
-            "Of {added} acknowledged elements {lost} were lost; {stale} were missing from a read \
-             and came back, {duplicated} were doubled, {phantom} were never added."
-        );
-        (Verdict::Invalid, text)
-    } else if judged == 0 {
-        let text = format!(
-            "Nothing can be said: of {added} acknowledged elements none was looked for afterwards."
-        );
+    let elements = count(added, "acknowledged element");
+    let (verdict, summary) = if anomalies > 0 {
+        (Verdict::Invalid, wrong(&tally))
+    } else if added == never_read {
+        let text = match added {
+            0 => "No element was acknowledged, so there is nothing that reads had to show.".into(),
+            _ => format!("No read began after the acknowledgement of any of {elements}."),
+        };
         (Verdict::Unknown, text)
     } else if never_read * 10 > added {
         let text = format!(
-            "Too little was read: {never_read} of {added} acknowledged elements were never looked \
-             for afterwards; nothing is wrong with the others."
+            "Too little was read: after {never_read} of {elements} no read began. Nothing is wrong \
+             with the others."
         );
         (Verdict::Unknown, text)
     } else {
-        (Verdict::Valid, format!("Each of {judged} acknowledged elements was there when read."))
+        let judged = count(added - never_read, "acknowledged element");
+        (Verdict::Valid, format!("Every later read showed what it had to: {judged}, none missing."))
     };
     let stats = [
         ("acknowledged", added),
@@ -101,9 +100,26 @@ fn finding(mut tally: Tally) -> Finding {
         verdict,
         summary,
         anomalies: tally.anomalies,
-        anomaly_count: count,
+        anomaly_count: anomalies,
         stats: stats.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
     }
+}
+
+/// "3 elements were lost, 1 was doubled."
+fn wrong(tally: &Tally) -> String {
+    let kinds = [
+        (tally.lost, "lost"),
+        (tally.stale, "missing from a read and back later"),
+        (tally.duplicated, "shown twice by one read"),
+        (tally.phantom, "shown although never added"),
+    ];
+    let parts: Vec<String> = kinds
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{} {} {what}", count(number, "element"), was(number)))
+        .collect();
+    let added = count(tally.added, "add");
+    format!("{} ({added} {} acknowledged).", parts.join(", "), was(tally.added))
 }
 
 fn one_set(key: &Key, operations: &[&Operation], tally: &mut Tally) {
@@ -170,116 +186,137 @@ fn judge(
         tally.duplicated += 1;
         tally.anomalies.push(anomaly);
     }
-    let first_seen = reads.iter().filter(shows).map(|read| read.end).min();
-    let acknowledged = element.add.and_then(Operation::end);
-    let Some(known) = first_seen.into_iter().chain(acknowledged).min() else { return };
-    let later = || reads.iter().filter(|read| read.operation.start > known);
-    let last_shown = later().filter(shows).map(|read| read.operation.start).max();
-    let absent: Vec<&Read<'_>> = later().filter(|read| !shows(read)).collect();
+    let shown = reads.iter().filter(shows).min_by_key(|read| read.end);
+    let acknowledged = element.add.and_then(|add| Some((add, add.end()?)));
+    let known = match (acknowledged, shown) {
+        (Some((add, end)), shown) if shown.is_none_or(|read| end <= read.end) => {
+            Known { since: end, by: add, added: true }
+        }
+        (_, Some(read)) => Known { since: read.end, by: read.operation, added: false },
+        _ => return,
+    };
+    let later = || reads.iter().filter(|read| read.operation.start > known.since);
     if later().next().is_none() {
         tally.never_read += u64::from(element.add.is_some());
         return;
     }
-    let Some(last_absent) = absent.last() else { return };
-    let lost = last_shown.is_none_or(|shown| last_absent.operation.start > shown);
-    let (kind, counter) = if lost {
-        (AnomalyKind::LostWrite, &mut tally.lost)
-    } else {
-        (AnomalyKind::StaleRead, &mut tally.stale)
-    };
-    *counter += 1;
-    let missing = absent
-        .iter()
-        .find(|read| !lost || last_shown.is_none_or(|shown| read.operation.start > shown));
-    let missing = missing.map_or(last_absent.operation, |read| read.operation);
-    let by = element.add.or_else(|| adds.first().copied());
-    tally.anomalies.push(absence(key, value, kind, by, acknowledged, missing));
+    let last_shown = later().filter(shows).map(|read| read.operation.start).max();
+    let absent: Vec<&Operation> =
+        later().filter(|read| !shows(read)).map(|read| read.operation).collect();
+    let after_last = |read: &&&Operation| last_shown.is_none_or(|shown| read.start >= shown);
+    if let Some(missing) = absent.iter().find(after_last) {
+        tally.lost += 1;
+        let kind = AnomalyKind::LostWrite;
+        tally.anomalies.push(absence(key, value, kind, &known, missing));
+    } else if let Some(missing) = absent.first() {
+        tally.stale += 1;
+        let kind = AnomalyKind::StaleRead;
+        tally.anomalies.push(absence(key, value, kind, &known, missing));
+    }
 }
 
-fn seconds(nanos: u64) -> String {
-    format!("{:.3} s", nanos as f64 / 1e9)
+/// Since when, and by what, an element is known to be in the set.
+struct Known<'a> {
+    since: u64,
+    by: &'a Operation,
+    /// By the acknowledgement of its add? Else by a read that showed it.
+    added: bool,
 }
 
 fn absence(
     key: &Key,
     value: &Value,
     kind: AnomalyKind,
-    add: Option<&Operation>,
-    acknowledged: Option<u64>,
+    known: &Known<'_>,
     missing: &Operation,
 ) -> Anomaly {
-    let origin = match (add, acknowledged) {
-        (Some(add), Some(end)) => format!(
-            "was added by process {} at {} and acknowledged at {}",
-            add.process,
-            add.node,
-            seconds(end)
-        ),
-        _ => "had been read before".into(),
+    let by = known.by;
+    let who = format!("process {}{}", by.process, at(&by.node));
+    let since = time(known.since);
+    let origin = if known.added {
+        format!("was added by {who} and acknowledged at {since}")
+    } else {
+        format!("had been read by {who} by {since}")
     };
     let after = match kind {
-        AnomalyKind::LostWrite => "no later read shows it again",
-        _ => "a later read shows it again",
+        AnomalyKind::LostWrite => "and no read that began later shows it either",
+        _ => "although a later read shows it again",
     };
     let detail = format!(
-        "Element {value} of {key} {origin}, but the read by process {} at {}, begun at {}, does \
-         not show it; {after}.",
+        "Element {value} of {key} {origin}, but the read by process {}{} that began at {} does not \
+         show it, {after}.",
         missing.process,
-        missing.node,
-        seconds(missing.start)
+        at(&missing.node),
+        time(missing.start)
     );
-    let witnesses = add.map(|add| add.invoked).into_iter().chain([missing.invoked]).collect();
-    let nodes = vec![missing.node.clone()];
+    anomaly(key, kind, [by, missing].into_iter(), missing, detail)
+}
+
+/// An anomaly that these operations prove, of which one gave the wrong answer.
+fn anomaly<'a>(
+    key: &Key,
+    kind: AnomalyKind,
+    witnesses: impl Iterator<Item = &'a Operation>,
+    wrong: &Operation,
+    detail: String,
+) -> Anomaly {
+    let mut witnesses: Vec<Index> = witnesses.map(|operation| operation.invoked).collect();
+    witnesses.sort_unstable();
+    witnesses.dedup();
+    let nodes = known(std::iter::once(&wrong.node));
     Anomaly { kind, key: Some(key.clone()), witnesses, nodes, detail }
 }
 
 fn phantom(key: &Key, value: &Value, adds: &[&Operation], reads: &[Read<'_>]) -> Option<Anomaly> {
-    let possible = |read: &Read<'_>| {
-        adds.iter()
-            .any(|add| add.start <= read.end && !matches!(add.outcome(), Some(Outcome::Fail(_))))
-    };
-    let read = reads.iter().find(|read| read.counts.contains_key(value) && !possible(read))?;
-    let why = match adds.first() {
-        None => "it was never added".into(),
-        Some(add) if matches!(add.outcome(), Some(Outcome::Fail(_))) => {
-            format!("its add {} had failed for sure", add.invoked)
+    let read = reads
+        .iter()
+        .find(|read| read.counts.contains_key(value) && possible(adds, read).next().is_none())?;
+    let failed = |add: &&Operation| matches!(add.outcome(), Some(Outcome::Fail(_)));
+    let why = match adds {
+        [] => "it was never added".into(),
+        [add] if failed(add) => {
+            format!("its add by process {} was answered with a failure", add.process)
         }
-        Some(add) => format!("its add {} was called only later", add.invoked),
+        [add] => format!("its add by process {} was called only later", add.process),
+        _ => "each of its adds failed or was called only later".into(),
     };
     let operation = read.operation;
     let detail = format!(
-        "The read of {key} by process {} at {} shows {value}, but {why}.",
-        operation.process, operation.node
+        "The read of {key} by process {}{} that ended at {} shows {value}, but {why}.",
+        operation.process,
+        at(&operation.node),
+        time(read.end)
     );
-    Some(Anomaly {
-        kind: AnomalyKind::PhantomValue,
-        key: Some(key.clone()),
-        witnesses: adds
-            .first()
-            .map(|add| add.invoked)
-            .into_iter()
-            .chain([operation.invoked])
-            .collect(),
-        nodes: vec![operation.node.clone()],
-        detail,
-    })
+    let witnesses = adds.iter().copied().chain([operation]);
+    Some(anomaly(key, AnomalyKind::PhantomValue, witnesses, operation, detail))
 }
 
+/// The adds that may have taken effect before the read ended.
+fn possible<'a>(adds: &'a [&'a Operation], read: &Read<'_>) -> impl Iterator<Item = &'a Operation> {
+    let end = read.end;
+    adds.iter()
+        .copied()
+        .filter(move |add| add.start <= end && !matches!(add.outcome(), Some(Outcome::Fail(_))))
+}
+
+/// An element that is there more often than it can have been added. One that was added twice may
+/// be shown twice: that is what a table without a unique key does with it.
 fn duplicate(key: &Key, value: &Value, adds: &[&Operation], reads: &[Read<'_>]) -> Option<Anomaly> {
-    let read = reads.iter().find(|read| read.counts.get(value).is_some_and(|count| *count > 1))?;
-    let count = read.counts.get(value)?;
+    let shown = |read: &Read<'_>| read.counts.get(value).copied().unwrap_or_default();
+    let read = reads.iter().find(|read| shown(read) > possible(adds, read).count() as u64)?;
+    let times = |number: u64| match number {
+        1 => "once".to_owned(),
+        more => format!("{more} times"),
+    };
     let operation = read.operation;
     let detail = format!(
-        "The read of {key} by process {} at {} shows {value} {count} times; it was added {}.",
+        "The read of {key} by process {}{} that ended at {} shows {value} {}, but it was added {}.",
         operation.process,
-        operation.node,
-        if adds.len() == 1 { "once".to_owned() } else { format!("{} times", adds.len()) }
+        at(&operation.node),
+        time(read.end),
+        times(shown(read)),
+        times(possible(adds, read).count() as u64)
     );
-    Some(Anomaly {
-        kind: AnomalyKind::DuplicateElement,
-        key: Some(key.clone()),
-        witnesses: adds.iter().map(|add| add.invoked).chain([operation.invoked]).collect(),
-        nodes: vec![operation.node.clone()],
-        detail,
-    })
+    let witnesses = possible(adds, read).chain([operation]);
+    Some(anomaly(key, AnomalyKind::DuplicateElement, witnesses, operation, detail))
 }

@@ -123,7 +123,8 @@ pub(crate) fn mutex(operations: &[(usize, &Operation)]) -> Vec<Searched<MutexInp
     })
 }
 
-/// For transactions over registers. A nil that was read is a missing register.
+/// For transactions over registers. Every register holds a value, which may be nil: one that is
+/// missing and one that holds nil read alike, so they must not be two states.
 #[expect(clippy::type_complexity, reason = "the model's own types, written out once")]
 pub(crate) fn transactions(
     operations: &[(usize, &Operation)],
@@ -142,7 +143,6 @@ pub(crate) fn transactions(
         steps
             .iter()
             .filter_map(|step| match step {
-                Micro::Read(_, Some(value)) if value.is_nil() => Some(Seen::Value(None)),
                 Micro::Read(_, Some(value)) => Some(Seen::Value(Some(value.clone()))),
                 Micro::Read(_, None) => Some(Seen::Unknown),
                 _ => None,
