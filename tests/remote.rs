@@ -298,7 +298,10 @@ async fn an_encrypted_key_opens_with_its_passphrase() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_connections_survive_a_server_that_refuses_some() {
     let Some(server) = server("many connections") else { return };
-    let started = Instant::now();
+    // All that the server allows to begin at once are taken by visitors that say nothing. There
+    // are some more of them, because a place may still be taken by whoever came before.
+    let visit = |_| TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let visitors: Vec<TcpStream> = (0..8).map(visit).collect();
     let tasks: Vec<_> = (0..15)
         .map(|number| {
             let remote = server.remote();
@@ -307,13 +310,15 @@ async fn many_connections_survive_a_server_that_refuses_some() {
             })
         })
         .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let refused = tasks.iter().filter(|task| !task.is_finished()).count();
+    assert!(refused > 0, "nobody was refused: {}", server.log());
+    drop(visitors);
+    let started = Instant::now();
     for (number, task) in tasks.into_iter().enumerate() {
         assert_eq!(task.await.unwrap().unwrap().text(), number.to_string());
     }
-    let log = server.log();
-    let refused = log.lines().filter(|line| line.contains("MaxStartups")).count();
-    eprintln!("15 connections in {:.1?}, {refused} lines about refusals", started.elapsed());
-    assert!(refused > 0, "{log}");
+    eprintln!("{refused} refused connections made in {:.1?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,9 @@ pub struct Agent {
     journal: Mutex<Journal>,
     /// The services that were started.
     pub services: Services,
-    /// Held for writing while the cut changes.
+    /// How many marks were given out.
+    marks: AtomicU64,
+    /// Held while the cut changes.
     pub cutting: Mutex<()>,
     /// The leaders of the process groups of running commands.
     commands: Mutex<BTreeSet<i32>>,
@@ -45,6 +48,7 @@ impl Agent {
             id: id_of(state),
             journal: Mutex::new(journal),
             services: Services::default(),
+            marks: AtomicU64::new(0),
             cutting: Mutex::new(()),
             commands: Mutex::new(BTreeSet::new()),
             gate: RwLock::new(false),
@@ -60,6 +64,12 @@ impl Agent {
     /// Tells this agent from those of other runs on the node: twelve hex digits.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// A value for [`crate::processes::MARK`] that nobody else has.
+    pub fn new_mark(&self) -> String {
+        let count = self.marks.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{}-{count}", self.id, std::process::id())
     }
 
     /// The journal, for a short time.

@@ -14,6 +14,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::agent::{Agent, io_failure};
+use crate::journal::{Change, Seq};
+use crate::processes::{Family, MARK, Stat};
 use crate::protocol::{Answer, Ended, Failure, FailureKind, Ran, Run};
 use crate::services;
 
@@ -41,8 +43,11 @@ pub fn run(agent: &Agent, request: &Run) -> Result<Answer, Failure> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let deadline = Instant::now() + Duration::from_millis(request.timeout_ms);
     let entered = agent.enter()?;
+    let mark = agent.new_mark();
+    command.env(MARK, &mark);
     let (mut child, leader) = start(agent, &mut command)
         .map_err(|error| io_failure("run", Path::new(program), &error))?;
+    let noted = note(agent, program, child.id(), mark);
     drop(entered);
     let input = request.stdin.0.clone();
     if let Some(mut stdin) = child.stdin.take() {
@@ -53,6 +58,9 @@ pub fn run(agent: &Agent, request: &Run) -> Result<Answer, Failure> {
     let stdout = collect(child.stdout.take(), ended.clone());
     let stderr = collect(child.stderr.take(), ended);
     let status = wait(agent, &mut child, leader, &ends, deadline);
+    if let Some(seq) = noted {
+        agent.journal().healed(seq);
+    }
     let status = status.map_err(|error| io_failure("wait for", Path::new(program), &error))?;
     let ((stdout, more), (stderr, still_more)) = (stdout.read(), stderr.read());
     Ok(Answer::Ran(Ran {
@@ -70,6 +78,14 @@ fn start(agent: &Agent, command: &mut Command) -> std::io::Result<(Child, i32)> 
     let leader = i32::try_from(child.id()).unwrap_or(i32::MAX);
     commands.insert(leader);
     Ok((child, leader))
+}
+
+/// Lets the guardian find it if the worker is killed. Without `/proc`, or on a full disk, it is
+/// run all the same: it changes nothing that the journal has to undo.
+fn note(agent: &Agent, program: &str, pid: u32, mark: String) -> Option<Seq> {
+    let Stat { pid, start, .. } = Stat::of(pid)?;
+    let family = Family { pid, start, mark };
+    agent.journal().note(Change::Command { name: program.to_string(), family }).ok()
 }
 
 /// Waits for the end of both outputs and of the command; `None` if it had to be killed.

@@ -26,6 +26,13 @@ pub enum Change {
         /// Its processes.
         family: Family,
     },
+    /// A command runs that somebody waits for. Undone by killing it.
+    Command {
+        /// Its program.
+        name: String,
+        /// Its processes.
+        family: Family,
+    },
     /// The processes of a service are stopped. Undone by continuing them.
     Stopped {
         /// Its name.
@@ -122,6 +129,16 @@ impl Journal {
 
     /// Writes down a change that is about to be made. If this fails, it must not be made.
     pub fn begin(&mut self, change: Change) -> io::Result<Seq> {
+        let seq = self.note(change)?;
+        let synced = self.file()?.sync_data();
+        if synced.is_err() {
+            self.healed(seq);
+        }
+        synced.map(|()| seq)
+    }
+
+    /// The same without waiting for the disk: for what does not outlive the machine anyway.
+    pub fn note(&mut self, change: Change) -> io::Result<Seq> {
         let seq = self.next;
         self.append(&Line::Begin { seq, change: change.clone() })?;
         self.next += 1;
@@ -129,8 +146,8 @@ impl Journal {
         Ok(seq)
     }
 
-    /// Writes down that a change is undone. If that cannot be written it is undone once more by
-    /// whoever reads the journal, which does no harm.
+    /// Writes down that a change is undone. If that does not reach the disk it is undone once more
+    /// by whoever reads the journal, which does no harm; so it is not waited for.
     pub fn healed(&mut self, seq: Seq) {
         if self.open.remove(&seq).is_some() {
             let _ = self.append(&Line::Healed { seq });
@@ -160,7 +177,7 @@ impl Journal {
         bytes.push(b'\n');
         let length = self.length;
         let file = self.file()?;
-        if let Err(error) = file.write_all(&bytes).and_then(|()| file.sync_data()) {
+        if let Err(error) = file.write_all(&bytes) {
             // Half a line in the middle would make the rest unreadable.
             let _ = file.set_len(length);
             return Err(error);

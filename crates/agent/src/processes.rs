@@ -16,7 +16,7 @@ use nix::libc;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
-/// The variable that marks the processes of a service.
+/// The variable that marks the processes of a service or a command.
 pub const MARK: &str = "PERJURY_SERVICE";
 
 /// One line of `/proc/PID/stat`.
@@ -77,7 +77,7 @@ fn all() -> Vec<Stat> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Family {
-    /// The process that was started. It leads a session.
+    /// The process that was started. That of a service leads a session.
     pub pid: u32,
     /// Its start time, in clock ticks since the machine booted.
     pub start: u64,
@@ -92,6 +92,7 @@ impl Family {
         let leader = all.iter().find(|stat| stat.pid == self.pid && stat.start == self.start);
         // While any process is in the session, the kernel does not give its number away; but an
         // absent leader leaves no way to tell whose session it is now. Then only the mark counts.
+        // (A command leads no session: then nobody is in it.)
         let in_session = |stat: &Stat| leader.is_some() && stat.session == self.pid;
         let mut members: BTreeSet<u32> = all
             .iter()

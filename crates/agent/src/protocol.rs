@@ -94,8 +94,8 @@ pub enum Body {
     Mend,
     /// Undo what was done to the node. Answered by [`Answer::Healed`].
     Heal {
-        /// Undo everything: kill the services and remove the directories too. Else only the
-        /// faults: the cut is removed and stopped processes are continued.
+        /// Undo everything: kill the services and the running commands and remove the directories
+        /// too. Else only the faults: the cut is removed and stopped processes are continued.
         services: bool,
     },
 }

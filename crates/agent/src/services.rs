@@ -32,7 +32,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Services {
     all: Mutex<BTreeMap<String, Arc<Started>>>,
     /// One start at a time: else two could take the same name.
-    starting: Mutex<u64>,
+    starting: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -64,16 +64,14 @@ impl Started {
 impl Services {
     /// Starts a service.
     pub fn start(&self, agent: &Agent, service: &Service) -> Result<Answer, Failure> {
-        let mut count = lock(&self.starting);
+        let _one = lock(&self.starting);
         check(service)?;
         if let Some(started) = lock(&self.all).get(&service.name)
             && let ServiceState::Running { pid } = started.state()
         {
             return Err(refuse(format!("service {} already runs as process {pid}", service.name)));
         }
-        *count += 1;
-        let mark = format!("{}-{}-{}", agent.id(), std::process::id(), *count);
-        let started = launch_one(agent, service, mark)?;
+        let started = launch_one(agent, service)?;
         lock(&self.all).insert(service.name.clone(), started.clone());
         Ok(Answer::Service(started.state()))
     }
@@ -163,10 +161,11 @@ fn check(service: &Service) -> Result<(), Failure> {
     Ok(())
 }
 
-fn launch_one(agent: &Agent, service: &Service, mark: String) -> Result<Arc<Started>, Failure> {
+fn launch_one(agent: &Agent, service: &Service) -> Result<Arc<Started>, Failure> {
     let log = Path::new(&service.log);
     let opened = OpenOptions::new().append(true).create(true).mode(0o644).open(log);
     let opened = opened.map_err(|error| disk_failure("open the log", log, &error))?;
+    let mark = agent.new_mark();
     let mut command = launch::command(service);
     command.envs(&service.env).env(MARK, &mark).stderr(opened);
     if Stat::of(std::process::id()).is_none() {

@@ -43,6 +43,10 @@ fn undo(change: &Change) -> Result<String, String> {
                 count => format!("service {name} killed ({count} processes)"),
             })
         }
+        Change::Command { name, family } => {
+            let killed = family.kill(PATIENCE).map_err(|why| format!("command {name}: {why}"))?;
+            Ok(format!("command {name} killed ({} processes)", killed.len()))
+        }
         Change::Stopped { name, family } => {
             let seen = family.thaw(PATIENCE).map_err(|why| format!("service {name}: {why}"))?;
             Ok(match seen.len() {
