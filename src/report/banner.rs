@@ -1,0 +1,248 @@
+//! The top of a report: the verdict in one sentence, whatever has to be said before it is
+//! believed, and what was run.
+
+use perjury_history::{Injection, Verdict};
+use serde::Serialize;
+
+use super::evidence::Evidence;
+use super::format;
+use super::survey::Kind;
+use crate::config::Expect;
+
+/// The banner.
+#[derive(Debug, Serialize)]
+pub struct Banner {
+    /// The class of the verdict's colour.
+    pub class: &'static str,
+    /// A sign for the verdict.
+    pub symbol: &'static str,
+    /// The word for it.
+    pub word: &'static str,
+    /// What the word means.
+    pub gloss: String,
+    /// The judgement in one sentence.
+    pub sentence: String,
+    /// What else has to be known.
+    pub notices: Vec<Notice>,
+    /// What was run.
+    pub facts: Vec<Fact>,
+    /// All parts in one line.
+    pub subject: String,
+}
+
+/// Something that has to be known before the verdict is believed.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// In two or three words.
+    pub title: &'static str,
+    /// In sentences.
+    pub text: String,
+    /// Does it weaken the verdict?
+    pub grave: bool,
+}
+
+/// A name and a value.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// The name.
+    pub name: &'static str,
+    /// The value.
+    pub value: String,
+    /// Is it to be set in a font of one width?
+    pub code: bool,
+}
+
+/// The class, the sign and the word of a verdict; of a missing one too.
+pub fn signs(verdict: Option<Verdict>) -> (&'static str, &'static str, &'static str) {
+    match verdict {
+        Some(Verdict::Valid) => ("valid", "✓", "valid"),
+        Some(Verdict::Unknown) => ("unknown", "?", "unknown"),
+        Some(Verdict::Invalid) => ("invalid", "✗", "invalid"),
+        None => ("none", "–", "not judged"),
+    }
+}
+
+/// The signs of a run: a compromised run without a proved anomaly is no pass and no failure.
+pub fn run_signs(
+    verdict: Option<Verdict>,
+    compromised: bool,
+) -> (&'static str, &'static str, &'static str) {
+    if compromised && verdict != Some(Verdict::Invalid) {
+        return ("compromised", "⚠", "compromised");
+    }
+    signs(verdict)
+}
+
+/// What failed in the harness, by the judgement or else by the environment.
+fn compromised(evidence: &Evidence) -> Option<&str> {
+    let judged = evidence.judgement.as_ref().ok().and_then(|all| all.compromised.as_deref());
+    let ended = evidence.environment.as_ref().ok().and_then(|all| all.ended.as_ref());
+    judged.or_else(|| ended.and_then(|ended| ended.compromised.as_deref()))
+}
+
+/// The banner of a run.
+pub fn banner(evidence: &Evidence) -> Banner {
+    let verdict = evidence.judgement.as_ref().ok().map(|judgement| judgement.verdict);
+    let broken = compromised(evidence).is_some();
+    let (class, symbol, word) = run_signs(verdict, broken);
+    let gloss = match (class, verdict) {
+        ("compromised", verdict) => {
+            format!("the harness failed: this is no pass; the checkers say {}", signs(verdict).2)
+        }
+        (_, Some(Verdict::Valid)) => "no anomaly was found".into(),
+        (_, Some(Verdict::Unknown)) => "neither proved nor refuted".into(),
+        (_, Some(Verdict::Invalid)) => "an anomaly is proved".into(),
+        (_, None) => "there is no verdict yet".into(),
+    };
+    let sentence = match &evidence.judgement {
+        Ok(judgement) => judgement.sentence.clone(),
+        Err(why) => format!("This run was not judged: {why}."),
+    };
+    let subject = match &evidence.spec {
+        Ok(spec) => {
+            let names = &spec.names;
+            format!("{} · {} · {}", names.database, names.workload, names.nemesis)
+        }
+        Err(_) => evidence.id.clone(),
+    };
+    let (notices, facts) = (notices(evidence), facts(evidence));
+    Banner { class, symbol, word, gloss, sentence, notices, facts, subject }
+}
+
+fn notices(evidence: &Evidence) -> Vec<Notice> {
+    let mut all = Vec::new();
+    let mut say = |title, text: String, grave| all.push(Notice { title, text, grave });
+    if let Some(what) = compromised(evidence) {
+        let text = format!(
+            "Something failed in the harness itself, so the absence of an anomaly proves nothing; a \
+             proved anomaly stays proved. {what}"
+        );
+        say("Compromised", text, true);
+    }
+    if let Ok(judgement) = &evidence.judgement
+        && let Some(what) = &judgement.outside_claim
+    {
+        say("Outside the claim", what.clone(), true);
+    }
+    if let Some(why) = &evidence.unreadable {
+        say("History unreadable", format!("{why}. Nothing of what happened can be shown."), true);
+    }
+    match &evidence.environment {
+        Err(why) => say("Environment unknown", format!("{why}."), true),
+        Ok(environment) => match &environment.ended {
+            None => {
+                let text = "The controller did not finish: it still runs, or it was killed. What \
+                            follows is what the record holds.";
+                say("Not finished", text.into(), true);
+            }
+            Some(ended) if ended.interrupted => {
+                say(
+                    "Interrupted",
+                    "The run was ended early by its user, after healing.".into(),
+                    true,
+                );
+            }
+            Some(_) => {}
+        },
+    }
+    if let Some(cut) = &evidence.truncation {
+        let text = format!(
+            "The history breaks off at line {} ({}). What is open there counts as in doubt.",
+            cut.line, cut.what
+        );
+        say("Truncated history", text, true);
+    }
+    if evidence.survey.misfits > 0 {
+        let many = format::counted(evidence.survey.misfits, "entry does", "entries do");
+        say("Ill-formed history", format!("{many} not fit the ones before."), true);
+    }
+    match &evidence.spec {
+        Err(why) => say("Declaration unknown", format!("{why}."), true),
+        Ok(spec) => match spec.expect {
+            Expect::Valid => {}
+            Expect::Invalid => {
+                let text = "This run was declared to find an anomaly (expect = \"invalid\"): its \
+                            absence would be news.";
+                say("Anomaly expected", text.into(), false);
+            }
+            Expect::Any => say("Nothing expected", "expect = \"any\".".into(), false),
+        },
+    }
+    all
+}
+
+fn facts(evidence: &Evidence) -> Vec<Fact> {
+    let mut all = Vec::new();
+    let mut say = |name, value: String, code| all.push(Fact { name, value, code });
+    let unknown = || "unknown".to_owned();
+    let environment = evidence.environment.as_ref().ok();
+    if let Ok(spec) = &evidence.spec {
+        say("Database", spec.names.database.clone(), false);
+    }
+    let version = environment.map(|all| all.database_version.clone());
+    say("Version", version.filter(|text| !text.is_empty()).unwrap_or_else(unknown), false);
+    if let Ok(spec) = &evidence.spec {
+        say("Workload", spec.names.workload.clone(), false);
+        say("Nemesis", spec.names.nemesis.clone(), false);
+        let nodes = environment.map_or(0, |all| all.nodes.len() as u64);
+        let nodes = if nodes > 0 {
+            format!(", {}", format::counted(nodes, "node", "nodes"))
+        } else {
+            String::new()
+        };
+        say("Cluster", format!("{}{nodes}", spec.names.cluster), false);
+        let load = &spec.workload;
+        let rate =
+            if load.rate > 0.0 { format!("{} ops/s", load.rate) } else { "full speed".into() };
+        let clients = format::counted(load.concurrency as u64, "client", "clients");
+        say("Load", format!("{rate}, {clients}"), false);
+        say("Seed", spec.seed.clone(), true);
+    }
+    say("Started", environment.map_or_else(unknown, |all| all.started.clone()), false);
+    let took = environment.and_then(|all| all.ended.as_ref()).map(|ended| ended.took_ms);
+    let took = took.map(|millis| millis.saturating_mul(1_000_000));
+    let recorded = format!("{} recorded", format::length(evidence.survey.span));
+    say("Duration", took.map_or(recorded, format::length), false);
+    say("Faults", faults(evidence), false);
+    all
+}
+
+fn faults(evidence: &Evidence) -> String {
+    let survey = &evidence.survey;
+    let seen =
+        |life: &&super::survey::FaultLife| matches!(life.injection, Some(Injection::Installed(_)));
+    let installed = survey.faults.iter().filter(seen).count() as u64;
+    match survey.fault_count {
+        0 => "none".into(),
+        // Only the listed ones are known in detail.
+        all if all > survey.faults.len() as u64 => format::count(all),
+        all => format!("{} of {} took effect", format::count(installed), format::count(all)),
+    }
+}
+
+/// The operations of a run: what the banner draws as a bar.
+#[derive(Debug, Serialize)]
+pub struct Tally {
+    /// The word and class of an outcome.
+    pub name: &'static str,
+    /// How many.
+    pub count: String,
+    /// The share of all.
+    pub share: String,
+}
+
+/// How all operations ended.
+pub fn tally(evidence: &Evidence) -> Vec<Tally> {
+    let counts = &evidence.survey.counts;
+    let line = |name, number| Tally {
+        name,
+        count: format::count(number),
+        share: format::percent(number, counts.total()),
+    };
+    let mut all: Vec<Tally> =
+        Kind::ALL.into_iter().map(|kind| line(kind.name(), counts.of(kind))).collect();
+    if counts.open > 0 {
+        all.push(line("open", counts.open));
+    }
+    all
+}

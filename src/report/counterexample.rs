@@ -1,0 +1,133 @@
+//! The anomalies of a run: the clearest one drawn and listed, the others in short.
+
+use perjury_history::{Anomaly, Index, Outcome};
+use serde::Serialize;
+
+use super::bands::Bands;
+use super::escape;
+use super::evidence::{self, Evidence};
+use super::format;
+use super::label;
+use super::survey::{Survey, Witness};
+use super::timeline;
+
+/// All of them.
+#[derive(Debug, Serialize)]
+pub struct Anomalies {
+    /// The clearest.
+    pub first: Told,
+    /// Some more.
+    pub others: Vec<Told>,
+    /// How many were proved.
+    pub count: String,
+    /// How many are not shown.
+    pub not_shown: u64,
+}
+
+/// One anomaly.
+#[derive(Debug, Serialize)]
+pub struct Told {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its object.
+    pub key: Option<String>,
+    /// Who gave the answer in question.
+    pub nodes: Vec<String>,
+    /// In words.
+    pub detail: String,
+    /// Its operations.
+    pub rows: Vec<Row>,
+    /// Its drawing, for the first one.
+    pub svg: Option<String>,
+    /// How many of its operations are not listed.
+    pub cut: usize,
+    /// How many that it cites are not in the history.
+    pub missing: usize,
+    /// How many of its processes are not drawn.
+    pub rows_left_out: usize,
+}
+
+/// One operation.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    index: String,
+    process: u64,
+    node: String,
+    call: String,
+    answer: String,
+    outcome: &'static str,
+    from: String,
+    until: String,
+    took: String,
+    accused: bool,
+}
+
+/// What is to be told; `None` if no anomaly was proved.
+pub fn anomalies(evidence: &Evidence, bands: &Bands) -> Option<Anomalies> {
+    let all = evidence.anomalies();
+    let (first, others) = all.split_first()?;
+    let mut told = tell(first, &evidence.survey);
+    let witnesses = evidence.survey.witnesses_of(evidence::last(&first.witnesses));
+    if !witnesses.is_empty() {
+        told.svg = Some(timeline::draw(&witnesses, accused(first, &witnesses), bands));
+    }
+    Some(Anomalies {
+        first: told,
+        others: others.iter().map(|anomaly| tell(anomaly, &evidence.survey)).collect(),
+        count: format::counted(evidence.anomaly_count(), "anomaly", "anomalies"),
+        not_shown: evidence.anomaly_count().saturating_sub(all.len() as u64),
+    })
+}
+
+/// The last answer that one of the accused nodes gave among the witnesses: a checker cites what
+/// an answer contradicts before the answer.
+fn accused(anomaly: &Anomaly, witnesses: &[&Witness]) -> Option<Index> {
+    let answered = |witness: &&&Witness| matches!(witness.end, Some((_, Outcome::Ok(_))));
+    let named = |witness: &&&Witness| anomaly.nodes.contains(&witness.node);
+    witnesses.iter().rev().filter(answered).find(named).map(|witness| witness.index)
+}
+
+fn tell(anomaly: &Anomaly, survey: &Survey) -> Told {
+    let cited = evidence::last(&anomaly.witnesses);
+    let witnesses = survey.witnesses_of(cited);
+    let accused = accused(anomaly, &witnesses);
+    let mut processes: Vec<u64> = witnesses.iter().map(|witness| witness.process).collect();
+    processes.sort_unstable();
+    processes.dedup();
+    Told {
+        kind: anomaly.kind.name(),
+        key: anomaly.key.as_ref().map(|key| escape::clip(key.as_str(), 200)),
+        nodes: anomaly.nodes.iter().map(|node| escape::clip(node.as_str(), 80)).collect(),
+        detail: escape::clip(&anomaly.detail, 2500),
+        cut: anomaly.witnesses.len() - cited.len(),
+        missing: cited.len() - witnesses.len(),
+        rows: witnesses.iter().map(|witness| row(witness, accused)).collect(),
+        svg: None,
+        rows_left_out: processes.len().saturating_sub(timeline::MOST_ROWS),
+    }
+}
+
+fn row(witness: &Witness, accused: Option<Index>) -> Row {
+    let outcome = witness.end.as_ref().map(|end| &end.1);
+    let (until, took) = match &witness.end {
+        Some((time, Outcome::Ok(_) | Outcome::Fail(_))) => {
+            (format::moment(*time), format::length(time.saturating_sub(witness.start)))
+        }
+        Some((time, Outcome::Info(_))) => {
+            (format!("given up at {}", format::moment(*time)), "–".into())
+        }
+        None => ("–".into(), "–".into()),
+    };
+    Row {
+        index: witness.index.to_string(),
+        process: witness.process,
+        node: escape::clip(witness.node.as_str(), 80),
+        call: label::call(&witness.call),
+        answer: label::answer(outcome),
+        outcome: outcome.map_or("open", Outcome::name),
+        from: format::moment(witness.start),
+        until,
+        took,
+        accused: accused == Some(witness.index),
+    }
+}

@@ -1,0 +1,126 @@
+//! Everything that a run folder says, and what it does not.
+//!
+//! A report exists for every run, so nothing here fails: whatever is missing or damaged is kept as
+//! the sentence that says so.
+
+use std::collections::HashSet;
+use std::io;
+
+use perjury_history::{Anomaly, Index, Judgement, Truncation};
+
+use super::survey::{Survey, survey};
+use crate::config::RunSpec;
+use crate::store::{Environment, RunFolder, StoreError};
+
+/// Of how many anomalies the operations are kept.
+const MOST_ANOMALIES: usize = 32;
+/// How many operations of an anomaly are shown.
+const MOST_WITNESSES: usize = 60;
+
+/// What is known of a run.
+#[derive(Debug)]
+pub struct Evidence {
+    /// The run's id.
+    pub id: String,
+    /// Its declaration.
+    pub spec: Result<RunSpec, String>,
+    /// The declaration as it stands in the folder.
+    pub spec_text: Option<String>,
+    /// Where and when.
+    pub environment: Result<Environment, String>,
+    /// What was decided.
+    pub judgement: Result<Judgement, String>,
+    /// What happened; empty if the history cannot be read.
+    pub survey: Survey,
+    /// Why the history cannot be read, if so.
+    pub unreadable: Option<String>,
+    /// Where it was cut off, if so.
+    pub truncation: Option<Truncation>,
+    /// The history's file, and its recorded SHA-256.
+    pub history_file: String,
+    /// See `history_file`.
+    pub history_sum: Option<String>,
+}
+
+impl Evidence {
+    /// Reads a folder.
+    pub fn of(folder: &RunFolder) -> Evidence {
+        let judgement = folder.judgement().map_err(|error| why(folder, &error));
+        let cited = judgement.as_ref().map(cited).unwrap_or_default();
+        let (surveyed, unreadable, truncation) = match folder.history() {
+            Ok(history) => (survey(&history.entries, &cited), None, history.truncation),
+            Err(error) => (survey(&[], &cited), Some(why(folder, &error)), None),
+        };
+        let file = folder.history_path();
+        let history_file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Evidence {
+            id: folder.id(),
+            spec: folder.spec().map_err(|error| why(folder, &error)),
+            spec_text: read_small(&folder.path().join("run.toml")),
+            environment: folder.environment().map_err(|error| why(folder, &error)),
+            judgement,
+            survey: surveyed,
+            unreadable,
+            truncation,
+            history_sum: sum(folder, &history_file),
+            history_file,
+        }
+    }
+
+    /// The anomalies that a report shows, the clearest first.
+    pub fn anomalies(&self) -> Vec<&Anomaly> {
+        self.judgement.as_ref().map(shown).unwrap_or_default()
+    }
+
+    /// How many were proved in all.
+    pub fn anomaly_count(&self) -> u64 {
+        let findings = self.judgement.as_ref().map(|judgement| judgement.findings.as_slice());
+        let count = |finding: &perjury_history::Finding| {
+            finding.anomaly_count.max(finding.anomalies.len() as u64)
+        };
+        findings.unwrap_or_default().iter().map(count).sum()
+    }
+}
+
+fn shown(judgement: &Judgement) -> Vec<&Anomaly> {
+    let all = judgement.findings.iter().flat_map(|finding| &finding.anomalies);
+    all.take(MOST_ANOMALIES).collect()
+}
+
+fn cited(judgement: &Judgement) -> HashSet<Index> {
+    let each = |anomaly: &'_ Anomaly| last(&anomaly.witnesses).to_vec();
+    shown(judgement).into_iter().flat_map(each).collect()
+}
+
+/// The last witnesses of an anomaly: what they contradict stands before them.
+pub fn last(witnesses: &[Index]) -> &[Index] {
+    &witnesses[witnesses.len().saturating_sub(MOST_WITNESSES)..]
+}
+
+/// An error without the place of the folder: a published report does not tell where it was made.
+fn why(folder: &RunFolder, error: &StoreError) -> String {
+    let place = format!("{}/", folder.path().display());
+    if let StoreError::Io { path, source } = error
+        && source.kind() == io::ErrorKind::NotFound
+    {
+        return format!("{} is missing", path.display().to_string().replace(&place, ""));
+    }
+    error.to_string().replace(&place, "")
+}
+
+/// A text file of at most a megabyte.
+fn read_small(path: &std::path::Path) -> Option<String> {
+    let size = std::fs::symlink_metadata(path).ok().filter(|meta| meta.is_file())?.len();
+    if size > 1 << 20 {
+        return None;
+    }
+    std::fs::read(path).ok().map(|bytes| super::escape::lossy(&bytes))
+}
+
+fn sum(folder: &RunFolder, file: &str) -> Option<String> {
+    let sums = read_small(&folder.path().join("SHA256SUMS"))?;
+    let line = |line: &str| {
+        line.split_once("  ").filter(|(_, name)| *name == file).map(|(sum, _)| sum.to_owned())
+    };
+    sums.lines().find_map(line)
+}

@@ -1,0 +1,98 @@
+//! An operation in a few letters, in a cell of a table, or in a sentence.
+
+use perjury_history::{Call, Micro, Outcome, Reply, Value};
+
+use super::escape::{clip, shorten};
+use super::format;
+use super::survey::Witness;
+
+/// The letters of a value on a bar.
+const SHORT: usize = 18;
+/// The letters of a call or an answer in a table.
+const CELL: usize = 300;
+
+/// What stands on a bar: `write 7`, `read → 3`.
+pub fn of(call: &Call, outcome: Option<&Outcome>) -> String {
+    let value = |value: &Value| shorten(&value.to_string(), SHORT);
+    let asked = match call {
+        Call::Write { value: written, .. } => format!("write {}", value(written)),
+        Call::Cas { from, to, .. } => format!("cas {}→{}", value(from), value(to)),
+        Call::Append { value: appended, .. } => format!("append {}", value(appended)),
+        Call::Add { element, .. } => format!("add {}", value(element)),
+        Call::Txn { steps } => format!("txn of {}", steps.len()),
+        _ => call.name().to_owned(),
+    };
+    let answered = match outcome {
+        Some(Outcome::Ok(Reply::Done | Reply::Txn(_))) => String::new(),
+        Some(Outcome::Ok(Reply::Value(read))) => format!(" → {}", value(read)),
+        Some(Outcome::Ok(Reply::Unknown)) => " → some value".into(),
+        Some(Outcome::Ok(Reply::Swapped(true))) => " ✓".into(),
+        Some(Outcome::Ok(Reply::Swapped(false))) => " ✗ not swapped".into(),
+        Some(Outcome::Ok(Reply::Elements(all))) => format!(" → {} elements", all.len()),
+        Some(Outcome::Fail(_)) => " ✗ failed".into(),
+        Some(Outcome::Info(_)) | None => " ?".into(),
+    };
+    asked + &answered
+}
+
+/// What was asked, for a cell.
+pub fn call(call: &Call) -> String {
+    clip(&call.to_string(), CELL)
+}
+
+/// What was answered, for a cell.
+pub fn answer(end: Option<&Outcome>) -> String {
+    match end {
+        Some(Outcome::Ok(Reply::Elements(all))) if all.len() <= 12 => {
+            let all: Vec<String> = all.iter().map(|one| shorten(&one.to_string(), 40)).collect();
+            format!("[{}]", all.join(", "))
+        }
+        Some(Outcome::Ok(Reply::Txn(steps))) => clip(&transaction(steps), CELL),
+        Some(Outcome::Ok(reply)) => clip(&reply.to_string(), CELL),
+        Some(Outcome::Fail(cause)) => clip(&format!("failed: {cause}"), CELL),
+        Some(Outcome::Info(cause)) => clip(&format!("in doubt: {cause}"), CELL),
+        None => "never answered".into(),
+    }
+}
+
+fn transaction(steps: &[Micro]) -> String {
+    Call::Txn { steps: steps.to_vec() }.to_string()
+}
+
+/// All of it in one line.
+pub fn sentence(witness: &Witness) -> String {
+    let outcome = witness.end.as_ref().map(|end| &end.1);
+    let until = match &witness.end {
+        Some((time, _)) => format!("to {}", format::moment(*time)),
+        None => "on".into(),
+    };
+    format!(
+        "{}: process {} on {}: {} = {} (from {} {until})",
+        witness.index,
+        witness.process,
+        witness.node,
+        call(&witness.call),
+        answer(outcome),
+        format::moment(witness.start)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use perjury_history::Cause;
+
+    use super::*;
+
+    #[test]
+    fn labels_are_short_whatever_was_read() {
+        let read = Call::Read { key: "x".into() };
+        let huge = Outcome::Ok(Reply::Value(Value::from("ä".repeat(10_000).as_str())));
+        assert!(of(&read, Some(&huge)).chars().count() < 40);
+        assert!(answer(Some(&huge)).chars().count() < CELL + 60);
+        let write = Call::Write { key: "x".into(), value: Value::Int(7) };
+        assert_eq!(of(&write, Some(&Outcome::Ok(Reply::Done))), "write 7");
+        assert_eq!(of(&read, Some(&Outcome::Ok(Reply::Value(Value::Int(3))))), "read → 3");
+        assert_eq!(of(&write, Some(&Outcome::Info(Cause::new("timeout", "")))), "write 7 ?");
+        assert_eq!(of(&write, None), "write 7 ?");
+    }
+}
