@@ -46,14 +46,15 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Where a dependency may be named.
 const HOMES: &[(&str, &[&str])] = &[
     ("ssh2", &["src/remote/"]),
-    ("nix", &["src/clusters/", "crates/agent/"]),
+    ("nix", &["src/clusters/", "src/remote/", "crates/agent/"]),
     ("toml", &["src/config/"]),
     ("tera", &["src/report/"]),
     ("axum", &["src/serve/"]),
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("hyper", &["src/databases/etcd/"]),
-    ("redis", &["src/databases/redis/"]),
+    // Its parent module has the same name in its registry.
+    ("redis", &["src/databases/redis/", "src/databases/mod.rs"]),
 ];
 
 /// Crates without effects: they may not name these.
@@ -212,7 +213,9 @@ fn files_lines_and_functions_are_short() {
         }
         for (line, text) in source.text.lines().enumerate() {
             let columns = text.chars().count();
-            if columns > MOST_COLUMNS && !text.contains("://") {
+            // Addresses and rows of tables cannot be broken.
+            let may_be_long = text.contains("://") || text.trim_start().starts_with("//! |");
+            if columns > MOST_COLUMNS && !may_be_long {
                 found.push(format!("{}:{}: {columns} columns", source.name, line + 1));
             }
         }
@@ -252,7 +255,7 @@ fn every_file_is_part_of_the_program() {
         let path = Path::new(&source.name);
         let stem = path.file_stem().unwrap().to_string_lossy();
         let folder = path.parent().unwrap();
-        let is_root = matches!(&*stem, "lib" | "main")
+        let is_root = matches!(&*stem, "lib" | "main" | "build")
             || folder.ends_with("tests")
             || folder.ends_with("benches")
             || folder.ends_with("examples")

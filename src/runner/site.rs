@@ -69,10 +69,12 @@ pub struct Site {
 /// The agent's folder on the nodes of a cluster. It depends on the cluster and not on the run, so
 /// that the next agent, or `perjury heal`, finds what a dead one left.
 pub fn state_dir(cluster: &str, member: &Member) -> String {
-    format!("{}/agent", base_dir(cluster, member))
+    format!("{}-agent", base(cluster, member))
 }
 
-fn base_dir(cluster: &str, member: &Member) -> String {
+/// The beginning of the path of everything that a run makes on a node: no folder of its own, so
+/// that none is left.
+fn base(cluster: &str, member: &Member) -> String {
     match &member.reach {
         Reach::Ssh(_) => format!("/var/tmp/perjury-{cluster}"),
         Reach::LocalProcess => {
@@ -138,7 +140,7 @@ pub async fn reach(
     let site = |(at, agent): (usize, AgentHandle)| {
         let member = &inventory.nodes[at];
         let node = topology.nodes[at].clone();
-        let dir = format!("{}/{run}", base_dir(&inventory.name, member));
+        let dir = format!("{}-{run}", base(&inventory.name, member));
         Site {
             plan: database.plan(&node, &topology, &dir),
             agent: Arc::new(agent),

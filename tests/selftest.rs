@@ -1,0 +1,188 @@
+//! The harness on trial: every planted bug of the toy database is found, and the clean toy passes.
+//!
+//! Plain processes of this machine: no root, no SSH, no cluster. Skipped only where the static
+//! agent was not built (`make agent`), and then loudly.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::Bench;
+use perjury_history::{Judgement, Verdict};
+
+fn agent_is_there() -> bool {
+    let there = perjury::remote::agent_binary().is_ok();
+    if !there {
+        eprintln!("SKIPPED: the agent is not built; run `make agent`");
+    }
+    there
+}
+
+/// Runs the toy and answers its judgement.
+fn judge(bench: &Bench, database: &str, workload: &str, nemesis: &str, seed: &str) -> Judgement {
+    let results = bench.results();
+    let ended = bench.perjury(&[
+        "test", "--cluster", "processes", "--database", database, "--workload", workload,
+        "--nemesis", nemesis, "--time-limit", "6s", "--seed", seed, "--json", "--results",
+        results.to_str().unwrap(),
+    ]);
+    let object = ended.json();
+    let judgement: Judgement = serde_json::from_value(object["judgement"].clone()).unwrap();
+    assert_eq!(judgement.compromised, None, "{}", ended.stderr);
+    let code = if judgement.verdict == Verdict::Invalid { 1 } else { 0 };
+    ended.expect(code, &["report"]);
+    judgement
+}
+
+#[track_caller]
+fn finds(database: &str, workload: &str, nemesis: &str, kinds: &[&str]) {
+    if !agent_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let judgement = judge(&bench, database, workload, nemesis, "5");
+    assert_eq!(judgement.verdict, Verdict::Invalid, "{}", judgement.sentence);
+    let found: Vec<&str> = judgement
+        .findings
+        .iter()
+        .flat_map(|finding| &finding.anomalies)
+        .map(|anomaly| anomaly.kind.name())
+        .collect();
+    assert!(kinds.iter().any(|kind| found.contains(kind)), "{found:?}");
+    for anomaly in judgement.findings.iter().flat_map(|finding| &finding.anomalies) {
+        assert!(!anomaly.witnesses.is_empty());
+    }
+}
+
+#[test]
+fn the_clean_toy_passes_under_crashes_and_pauses() {
+    if !agent_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    for (workload, nemesis) in [("register", "crashes"), ("set", "pauses"), ("register", "none")] {
+        let judgement = judge(&bench, "toy", workload, nemesis, "5");
+        assert_eq!(judgement.verdict, Verdict::Valid, "{}", judgement.sentence);
+    }
+}
+
+#[test]
+fn stale_reads_are_found() {
+    finds("toy-stale-reads", "register", "none", &["stale-read"]);
+}
+
+#[test]
+fn lost_writes_are_found_in_a_set() {
+    finds("toy-lost-writes", "set", "none", &["lost-write"]);
+}
+
+#[test]
+fn lost_writes_are_found_in_registers() {
+    finds("toy-lost-writes", "register", "none", &["stale-read", "non-linearizable"]);
+}
+
+#[test]
+fn a_split_brain_is_found() {
+    finds("toy-split-brain", "register", "pauses", &["stale-read", "non-linearizable"]);
+}
+
+#[test]
+fn duplicate_application_is_found_in_a_set() {
+    finds("toy-duplicate-apply", "set", "none", &["duplicate-element"]);
+}
+
+#[test]
+fn duplicate_application_is_found_in_registers() {
+    finds("toy-duplicate-apply", "register", "none", &["stale-read", "non-linearizable"]);
+}
+
+#[test]
+fn the_same_seed_asks_the_same_of_the_clients() {
+    if !agent_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let first_calls = |_| {
+        judge(&bench, "toy", "set", "none", "77");
+        let history = perjury_history::read_file(&bench.latest().join("history.jsonl.zst")).unwrap();
+        let calls = history.entries.into_iter().filter_map(|entry| match entry.event {
+            perjury_history::Event::Invoke { call, .. } => Some(call),
+            _ => None,
+        });
+        calls.take(200).collect::<Vec<_>>()
+    };
+    assert_eq!(first_calls(1), first_calls(2));
+}
+
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The toy nodes that run with a configuration below the temporary folder of this user.
+fn toy_nodes() -> usize {
+    let mut count = 0;
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&line).replace('\0', " ");
+        count += usize::from(text.contains("toy-node") && text.contains("perjury-processes-"));
+    }
+    count
+}
+
+fn start(bench: &Bench) -> std::process::Child {
+    let results = bench.results();
+    let child = bench
+        .command(&[
+            "test", "--cluster", "processes", "--database", "toy", "--workload", "register",
+            "--nemesis", "pauses", "--time-limit", "60s", "--results", results.to_str().unwrap(),
+        ])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("a load", || {
+        let history = results.join("latest/history.jsonl");
+        std::fs::metadata(history).is_ok_and(|meta| meta.len() > 50_000)
+    });
+    child
+}
+
+#[test]
+fn ctrl_c_heals_collects_judges_and_reports() {
+    if !agent_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let mut child = start(&bench);
+    let pid = child.id().to_string();
+    std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let run = bench.latest();
+    for file in ["report.html", "verdict.json", "history.jsonl.zst", "SHA256SUMS", "nodes/n1/toy.log"]
+    {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    assert_eq!(toy_nodes(), 0);
+}
+
+#[test]
+fn after_kill_9_of_the_controller_the_nodes_heal_and_the_rest_is_judged() {
+    if !agent_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let mut child = start(&bench);
+    assert!(toy_nodes() > 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_for("the nodes to be gone", || toy_nodes() == 0);
+    let run = bench.latest();
+    assert!(run.join("history.jsonl").is_file());
+    let ended = bench.perjury(&["check", run.to_str().unwrap()]);
+    // Compromised, since the controller did not live to the end; never a pass.
+    ended.expect(3, &["compromised: the controller did not live"]);
+    assert!(run.join("report.html").is_file());
+}
