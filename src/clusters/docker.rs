@@ -137,12 +137,13 @@ fn project_of(cluster: &str) -> String {
 fn claim_project(home: &Home, client: &Client, own_daemon: bool) -> Result<String, ClusterError> {
     let project = project_of(&home.name);
     let taken = find(client, &project)?;
-    if let Some((_, id)) = taken.first() {
+    if let Some((kind, ids)) = taken.first() {
         return Err(ClusterError::Failed {
             step: "starting the containers".into(),
             what: format!(
-                "docker has a project {project} already (such as {id}) that is not recorded here: \
-                 choose another name, or remove it with `docker compose -p {project} down`"
+                "docker has a project {project} already ({kind} {}) that is not recorded here: \
+                 choose another name, or remove it with `docker compose -p {project} down`",
+                ids.join(", ")
             ),
         });
     }
@@ -213,17 +214,20 @@ fn await_all(members: &[Member], namespace: Option<&str>) -> Result<(), ClusterE
     })
 }
 
-/// Everything of a project: kinds in the order in which they can be removed, with ids.
-fn find(client: &Client, project: &str) -> Result<Vec<(&'static str, String)>, ClusterError> {
+/// Everything of a project: kinds in the order in which they can be removed, each with its ids.
+fn find(client: &Client, project: &str) -> Result<Vec<(&'static str, Vec<String>)>, ClusterError> {
     let label = format!("label=com.docker.compose.project={project}");
-    let step = "asking docker for what is there";
     let mut found = Vec::new();
-    for (kind, arguments) in [
-        ("container", ["ps", "--all", "--quiet", "--filter", &label].as_slice()),
-        ("network", ["network", "ls", "--quiet", "--filter", &label].as_slice()),
-        ("volume", ["volume", "ls", "--quiet", "--filter", &label].as_slice()),
+    for (kind, list) in [
+        ("container", ["container", "ls", "--all"].as_slice()),
+        ("network", ["network", "ls"].as_slice()),
+        ("volume", ["volume", "ls"].as_slice()),
     ] {
-        found.extend(client.lines(step, arguments)?.into_iter().map(|id| (kind, id)));
+        let arguments = [list, &["--quiet", "--filter", &label]].concat();
+        let ids = client.lines("asking docker for what is there", &arguments)?;
+        if !ids.is_empty() {
+            found.push((kind, ids));
+        }
     }
     Ok(found)
 }
@@ -256,13 +260,13 @@ fn needed_by_others(places: &Places, name: &str) -> bool {
 }
 
 fn remove_project(client: &Client, project: &str) -> Result<(), ClusterError> {
-    for (kind, id) in find(client, project)? {
-        let arguments: &[&str] = match kind {
-            "container" => &["rm", "--force", "--volumes", &id],
-            "network" => &["network", "rm", &id],
-            _ => &["volume", "rm", &id],
-        };
-        client.lines("removing the containers", arguments)?;
+    for (kind, ids) in find(client, project)? {
+        let mut arguments = vec![kind, "rm"];
+        if kind == "container" {
+            arguments.extend(["--force", "--volumes"]);
+        }
+        arguments.extend(ids.iter().map(String::as_str));
+        client.lines("removing the containers", &arguments)?;
     }
     Ok(())
 }

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ClusterError;
 
-/// How long a process that was killed may take to disappear.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a process may take to disappear. The last one of a node unmounts its overlay, and the
+/// kernel writes all that is unwritten on the disk below before that ends.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process, told apart from all others that ever had its number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
