@@ -212,8 +212,8 @@ fn ssh(inventory: &Inventory, node: &str, command: &str) -> Result<String, Strin
     }
 }
 
-/// What answers on the port of sshd if the host's own network is used. Some machine outside may have
-/// that address, or pretend to.
+/// What answers on the port of sshd if the host's own network is used. Some machine outside may
+/// have that address, or pretend to.
 fn greeting_from_host(address: std::net::IpAddr) -> Vec<u8> {
     let patience = Duration::from_millis(500);
     let Ok(mut stream) = TcpStream::connect_timeout(&(address, 22).into(), patience) else {

@@ -83,8 +83,8 @@ pub(super) fn create(namespace: &str) -> Result<(), ClusterError> {
 
 /// Makes the bridge, with the controller's addresses on it.
 pub(super) fn create_bridge(namespace: &str, plan: &Plan) -> Result<(), ClusterError> {
-    // With a hardware address of its own: else it has that of one of its ports, and another one when
-    // that node dies, and the other nodes answer the controller at the old one for seconds.
+    // With a hardware address of its own: else it has that of one of its ports, and another one
+    // when that node dies, and the other nodes answer the controller at the old one for seconds.
     // Without snooping: a bridge that has just been made would drop neighbour discovery.
     let mut lines = format!(
         "link add {BRIDGE} address {} type bridge mcast_snooping 0\n\
