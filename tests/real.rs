@@ -1,0 +1,198 @@
+//! Real databases on real nodes: provisioned over SSH, partitioned and killed under load, judged.
+//!
+//! Needs root and what `make test` installs; skipped loudly otherwise. The nodes are namespaces of
+//! this machine with an sshd in each.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Bench, Ended};
+
+/// A cluster of a test's own, taken down at the end.
+struct Nodes {
+    bench: Bench,
+    name: &'static str,
+    declaration: String,
+}
+
+impl Nodes {
+    fn up(name: &'static str, subnet: u8, ipv6: bool) -> Option<Nodes> {
+        if let Some(why) = impossible() {
+            eprintln!("SKIPPED: {why}");
+            return None;
+        }
+        let bench = Bench::new();
+        let declaration = bench.declare(
+            name,
+            &format!("[local]\nname = \"{name}\"\nsubnet = \"10.{subnet}.0.0/24\"\nipv6 = {ipv6}\n"),
+        );
+        let nodes = Nodes { bench, name, declaration };
+        nodes.bench.perjury(&["cluster", "up", &nodes.declaration]).expect(0, &["n5"]);
+        Some(nodes)
+    }
+
+    fn arguments<'a>(&'a self, results: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+        let mut all = vec!["test", "--cluster", &self.declaration, "--results", results];
+        all.extend(rest);
+        all
+    }
+
+    fn test(&self, rest: &[&str]) -> Ended {
+        let results = self.bench.results();
+        self.bench.perjury(&self.arguments(results.to_str().unwrap(), rest))
+    }
+
+    /// Runs a shell command on a node and answers what it printed.
+    fn on(&self, node: &str, command: &str) -> String {
+        let ended =
+            self.bench.perjury(&["cluster", "ssh", "--cluster", self.name, node, "--", command]);
+        ended.stdout
+    }
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        let ended = self.bench.perjury(&["cluster", "down", self.name]);
+        if !std::thread::panicking() {
+            ended.expect(0, &[]);
+            let namespaces = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
+            let ours = format!("perjury-{}", self.name);
+            let left: Vec<_> = namespaces.filter(|entry| *entry.file_name() == *ours).collect();
+            assert!(left.is_empty(), "{left:?}");
+        }
+    }
+}
+
+fn impossible() -> Option<String> {
+    if perjury::remote::agent_binary().is_err() {
+        return Some("the agent is not built; run `make agent`".into());
+    }
+    let needed = ["root", "ip", "nft", "debootstrap", "ssh"];
+    let places = perjury::clusters::Places::from_env();
+    perjury::clusters::doctor(&places).into_iter().find_map(|check| {
+        let lack = check.found.as_ref().err()?;
+        let is_needed = needed.iter().any(|word| check.what.contains(word));
+        is_needed.then(|| format!("{}: {}", check.what, lack.why))
+    })
+}
+
+/// How many faults took effect.
+fn installed(object: &serde_json::Value) -> u64 {
+    let findings = object["judgement"]["findings"].as_array().unwrap();
+    let coverage = findings.iter().find(|finding| finding["checker"] == "coverage").unwrap();
+    coverage["stats"]["faults-installed"].as_u64().unwrap()
+}
+
+fn kinds(object: &serde_json::Value) -> Vec<String> {
+    let findings = object["judgement"]["findings"].as_array().unwrap();
+    let anomalies = findings.iter().filter_map(|finding| finding["anomalies"].as_array()).flatten();
+    anomalies.map(|anomaly| anomaly["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn etcd_keeps_its_word_under_partitions_and_kills() {
+    let Some(nodes) = Nodes::up("real-etcd", 91, false) else { return };
+    let ended = nodes.test(&[
+        "--database", "etcd", "--nemesis", "demo", "--time-limit", "30s", "--seed", "11", "--json",
+    ]);
+    ended.expect(0, &["valid: No anomaly"]);
+    let object = ended.json();
+    assert!(installed(&object) >= 3, "{object}");
+    assert!(object["version"].as_str().unwrap().contains("3."), "{object}");
+    let run = nodes.bench.latest();
+    let report = std::fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(report.contains("isolate-primary"), "the faults are in the report");
+    for node in ["n1", "n5"] {
+        let log = std::fs::read_to_string(run.join(format!("nodes/{node}/etcd.log"))).unwrap();
+        assert!(log.contains("elected leader"), "{node}");
+        assert_eq!(nodes.on(node, "nft list tables; pgrep -x etcd; ls /var/tmp | grep -v agent-0"), "");
+    }
+}
+
+#[test]
+fn etcd_with_serializable_reads_is_stale() {
+    let Some(nodes) = Nodes::up("real-serial", 92, false) else { return };
+    let ended = nodes.test(&[
+        "--database", "etcd-serializable", "--nemesis", "demo", "--time-limit", "20s", "--seed",
+        "3", "--json",
+    ]);
+    ended.expect(1, &["stale-read"]);
+    assert!(kinds(&ended.json()).contains(&"stale-read".to_owned()));
+}
+
+#[test]
+fn redis_with_sentinel_loses_acknowledged_writes() {
+    let Some(nodes) = Nodes::up("real-redis", 93, false) else { return };
+    let ended = nodes.test(&[
+        "--database", "redis", "--workload", "set", "--nemesis", "demo", "--time-limit", "20s",
+        "--seed", "3", "--json",
+    ]);
+    ended.expect(1, &["lost-write"]);
+    assert!(kinds(&ended.json()).contains(&"lost-write".to_owned()));
+}
+
+#[test]
+fn partitions_cut_ipv6_too() {
+    let Some(nodes) = Nodes::up("real-ipv6", 94, true) else { return };
+    let ended = nodes.test(&[
+        "--database", "etcd", "--nemesis", "partitions", "--time-limit", "15s", "--seed", "4",
+        "--json",
+    ]);
+    ended.expect(0, &["valid"]);
+    assert!(installed(&ended.json()) >= 1);
+    let environment = std::fs::read_to_string(nodes.bench.latest().join("environment.json"));
+    assert!(environment.unwrap().contains("\"address\": \"fd"));
+}
+
+#[test]
+fn after_kill_9_of_the_controller_in_a_partition_every_node_is_as_before() {
+    let Some(nodes) = Nodes::up("real-kill", 95, false) else { return };
+    let results = nodes.bench.results();
+    let rest = ["--database", "etcd", "--nemesis", "partitions", "--time-limit", "60s"];
+    let arguments = nodes.arguments(results.to_str().unwrap(), &rest);
+    let mut child =
+        nodes.bench.command(&arguments).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let history = std::fs::read_to_string(results.join("latest/history.jsonl"));
+        if history.is_ok_and(|text| text.contains("links cut, each seen dropping")) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "no partition came");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let left = "nft list tables; pgrep -x etcd; ls /var/tmp | grep -v agent-0";
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let names = ["n1", "n2", "n3", "n4", "n5"];
+    while names.iter().any(|node| !nodes.on(node, left).is_empty()) {
+        assert!(Instant::now() < deadline, "{:?}", names.map(|node| nodes.on(node, left)));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    for node in names {
+        let pings = "for n in n1 n2 n3 n4 n5; do ping -c1 -W2 $n >/dev/null && echo $n; done";
+        assert_eq!(nodes.on(node, pings).split_whitespace().collect::<Vec<_>>(), names, "{node}");
+    }
+    nodes.bench.perjury(&["heal", "--cluster", &nodes.declaration]).expect(0, &["n1", "n5"]);
+    let run = nodes.bench.latest();
+    let ended = nodes.bench.perjury(&["check", run.to_str().unwrap()]);
+    ended.expect(3, &["valid", "the controller did not live to the end"]);
+}
+
+#[test]
+fn a_full_disk_on_a_node_is_named() {
+    let Some(nodes) = Nodes::up("real-full", 96, false) else { return };
+    nodes.on("n3", "mount -t tmpfs -o size=256k tmpfs /var/tmp");
+    let ended = nodes.test(&["--database", "etcd", "--time-limit", "5s"]);
+    ended.expect(3, &["no space", "10.96.0.13"]);
+}
+
+#[test]
+fn a_database_that_does_not_start_is_shown_with_the_end_of_its_log() {
+    let Some(nodes) = Nodes::up("real-port", 97, false) else { return };
+    nodes.on("n2", "setsid nc -lk 10.97.0.12 2379 </dev/null >/dev/null 2>&1 & sleep 0.2");
+    let ended = nodes.test(&["--database", "etcd", "--time-limit", "5s"]);
+    ended.expect(3, &["etcd did not come up", "n2: etcd exited with", "address already in use"]);
+}
