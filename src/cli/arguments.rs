@@ -217,7 +217,6 @@ pub struct List {
 
 /// The kinds of declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the words are the folders")]
 pub enum ListKind {
     Clusters,
     Databases,
