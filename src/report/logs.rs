@@ -108,7 +108,7 @@ fn text(bytes: &[u8], size: u64, share: usize) -> (Option<String>, Option<String
     }
     kept.reverse();
     let many = format::counted(kept.len() as u64, "line", "lines");
-    let notice = cut.then(|| format!("only the last {many} of {}", format::bytes(size)));
+    let notice = cut.then(|| format!("only the last {many}"));
     (Some(kept.join("\n")), notice)
 }
 

@@ -16,7 +16,7 @@ use super::survey::Witness;
 use super::svg::{Px, Svg};
 
 const LEFT: f64 = 128.0;
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 1024.0;
 const ROW: f64 = 46.0;
 const BAR: f64 = 26.0;
 /// The width of a character of a bar's label, which is set in a font of one width.
