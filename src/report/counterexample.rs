@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::bands::Bands;
 use super::escape;
-use super::evidence::{self, Evidence};
+use super::evidence::{self, Evidence, FEW_WITNESSES, MOST_WITNESSES};
 use super::format;
 use super::label;
 use super::survey::{Survey, Witness};
@@ -66,14 +66,17 @@ pub struct Row {
 pub fn anomalies(evidence: &Evidence, bands: &Bands) -> Option<Anomalies> {
     let all = evidence.anomalies();
     let (first, others) = all.split_first()?;
-    let mut told = tell(first, &evidence.survey);
-    let witnesses = evidence.survey.witnesses_of(evidence::last(&first.witnesses));
+    let mut told = tell(first, &evidence.survey, MOST_WITNESSES);
+    let witnesses = evidence.survey.witnesses_of(evidence::last(&first.witnesses, MOST_WITNESSES));
     if !witnesses.is_empty() {
         told.svg = Some(timeline::draw(&witnesses, accused(first, &witnesses), bands));
     }
     Some(Anomalies {
         first: told,
-        others: others.iter().map(|anomaly| tell(anomaly, &evidence.survey)).collect(),
+        others: others
+            .iter()
+            .map(|anomaly| tell(anomaly, &evidence.survey, FEW_WITNESSES))
+            .collect(),
         count: format::counted(evidence.anomaly_count(), "anomaly", "anomalies"),
         not_shown: evidence.anomaly_count().saturating_sub(all.len() as u64),
     })
@@ -87,8 +90,8 @@ fn accused(anomaly: &Anomaly, witnesses: &[&Witness]) -> Option<Index> {
     witnesses.iter().rev().filter(answered).find(named).map(|witness| witness.index)
 }
 
-fn tell(anomaly: &Anomaly, survey: &Survey) -> Told {
-    let cited = evidence::last(&anomaly.witnesses);
+fn tell(anomaly: &Anomaly, survey: &Survey, most: usize) -> Told {
+    let cited = evidence::last(&anomaly.witnesses, most);
     let witnesses = survey.witnesses_of(cited);
     let accused = accused(anomaly, &witnesses);
     let mut processes: Vec<u64> = witnesses.iter().map(|witness| witness.process).collect();

@@ -14,8 +14,10 @@ use crate::store::{Environment, RunFolder, StoreError};
 
 /// Of how many anomalies the operations are kept.
 const MOST_ANOMALIES: usize = 32;
-/// How many operations of an anomaly are shown.
-const MOST_WITNESSES: usize = 60;
+/// How many operations of the clearest anomaly are shown, and of each other one.
+pub const MOST_WITNESSES: usize = 60;
+/// See [`MOST_WITNESSES`].
+pub const FEW_WITNESSES: usize = 12;
 
 /// What is known of a run.
 #[derive(Debug)]
@@ -88,13 +90,17 @@ fn shown(judgement: &Judgement) -> Vec<&Anomaly> {
 }
 
 fn cited(judgement: &Judgement) -> HashSet<Index> {
-    let each = |anomaly: &'_ Anomaly| last(&anomaly.witnesses).to_vec();
-    shown(judgement).into_iter().flat_map(each).collect()
+    let all = shown(judgement).into_iter().enumerate();
+    all.flat_map(|(at, anomaly)| {
+        let most = if at == 0 { MOST_WITNESSES } else { FEW_WITNESSES };
+        last(&anomaly.witnesses, most).to_vec()
+    })
+    .collect()
 }
 
-/// The last witnesses of an anomaly: what they contradict stands before them.
-pub fn last(witnesses: &[Index]) -> &[Index] {
-    &witnesses[witnesses.len().saturating_sub(MOST_WITNESSES)..]
+/// The last witnesses of an anomaly: the answer in question is among them.
+pub fn last(witnesses: &[Index], most: usize) -> &[Index] {
+    &witnesses[witnesses.len().saturating_sub(most)..]
 }
 
 /// An error without the place of the folder: a published report does not tell where it was made.
