@@ -47,14 +47,14 @@ pub struct Stream(ChaCha8Rng);
 
 impl Stream {
     /// Uniform over all 64-bit numbers.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// Uniform in `0..bound` (0 when `bound` is 0). Multiply-shift: the bias is below 2^-32 for
     /// every bound used here.
     pub fn below(&mut self, bound: u64) -> u64 {
-        let wide = u128::from(self.next()) * u128::from(bound);
+        let wide = u128::from(self.draw()) * u128::from(bound);
         u64::try_from(wide >> 64).unwrap_or(0)
     }
 
@@ -85,7 +85,7 @@ mod tests {
         let mut stream = Seed(7).stream("clients");
         let drawn: Vec<u64> = (0..4).map(|_| stream.below(1000)).collect();
         assert_eq!(drawn, FROZEN);
-        assert_ne!(Seed(7).stream("nemesis").next(), Seed(7).stream("clients").next());
+        assert_ne!(Seed(7).stream("nemesis").draw(), Seed(7).stream("clients").draw());
     }
 
     const FROZEN: [u64; 4] = [802, 927, 843, 116];

@@ -1,5 +1,7 @@
 //! Bad input: each ends in one clear message that says what to do, and in the right exit code.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 mod common;
 
 use common::Bench;
@@ -41,7 +43,12 @@ fn an_unreachable_node_is_named_with_its_port() {
     );
     let results = bench.results();
     let ended = bench.perjury(&[
-        "test", "--cluster", &cluster, "--database", "etcd", "--results",
+        "test",
+        "--cluster",
+        &cluster,
+        "--database",
+        "etcd",
+        "--results",
         results.to_str().unwrap(),
     ]);
     ended.expect(3, &["127.0.0.1"]);
@@ -75,9 +82,8 @@ fn a_history_that_is_none_says_so() {
 fn a_truncated_history_is_judged_up_to_its_last_whole_line() {
     let bench = Bench::new();
     let path = bench.path().join("cut.jsonl");
-    let mut text = String::from(
-        "{\"perjury-history\":1,\"run\":\"r\",\"model\":\"register\",\"nodes\":[]}\n",
-    );
+    let mut text =
+        String::from("{\"perjury-history\":1,\"run\":\"r\",\"model\":\"register\",\"nodes\":[]}\n");
     text.push_str(
         "{\"index\":0,\"time\":1,\"type\":\"invoke\",\"process\":1,\"node\":\"n1\",\"f\":\"read\",\
          \"key\":\"k\"}\n{\"index\":1,\"time\":2,\"type\":\"ok\",\"process\":1,\"call\":0,\

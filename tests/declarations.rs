@@ -1,5 +1,7 @@
 //! Every declaration of the repository can be used, is built in, and says what it is for.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

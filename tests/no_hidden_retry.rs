@@ -4,6 +4,8 @@
 //! A counting proxy stands in front of a real server on loopback. It looks for a value that only
 //! one call carries, and counts how often it came by.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -151,7 +153,8 @@ async fn misbehave(
     proxy: &Proxy,
     mark: impl Fn(i64) -> Vec<u8>,
 ) {
-    for (mode, value) in [(SWALLOW_REPLY, 700_001), (RESET_AFTER_REQUEST, 700_002), (BLACK_HOLE, 700_003)]
+    for (mode, value) in
+        [(SWALLOW_REPLY, 700_001), (RESET_AFTER_REQUEST, 700_002), (BLACK_HOLE, 700_003)]
     {
         proxy.mode.store(PASS, SeqCst);
         let mut client = connect(database, topology).await;
@@ -200,9 +203,18 @@ async fn the_etcd_client_sends_each_call_once() {
         let peer = format!("http://{}", address(2, 2380));
         let client = format!("http://{real}");
         let words = [
-            "/usr/bin/etcd", "--data-dir", folder, "--listen-client-urls", &client,
-            "--advertise-client-urls", &client, "--listen-peer-urls", &peer,
-            "--initial-advertise-peer-urls", &peer, "--initial-cluster",
+            "/usr/bin/etcd",
+            "--data-dir",
+            folder,
+            "--listen-client-urls",
+            &client,
+            "--advertise-client-urls",
+            &client,
+            "--listen-peer-urls",
+            &peer,
+            "--initial-advertise-peer-urls",
+            &peer,
+            "--initial-cluster",
         ];
         let mut argv: Vec<String> = words.map(str::to_owned).to_vec();
         argv.push(format!("default={peer}"));
@@ -232,7 +244,8 @@ fn base64(text: &str) -> Vec<u8> {
 async fn the_redis_client_sends_each_call_once() {
     let (real, front) = (address(4, 6379), address(3, 6379));
     let argv = |_: &str| {
-        let words = ["/usr/bin/redis-server", "--bind", "127.88.0.4", "--port", "6379", "--save", ""];
+        let words =
+            ["/usr/bin/redis-server", "--bind", "127.88.0.4", "--port", "6379", "--save", ""];
         words.map(str::to_owned).to_vec()
     };
     let Some(_server) = start(argv, real) else { return };

@@ -3,6 +3,8 @@
 //! Needs root and what `make test` installs; skipped loudly otherwise. The nodes are namespaces of
 //! this machine with an sshd in each.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -20,7 +22,8 @@ struct Nodes {
 const FOR_LOCAL: &[&str] = &["root", "ip", "nft", "debootstrap", "ssh"];
 /// The same for containers. A daemon of our own needs root; without a registry in reach the image
 /// is made from the bootstrapped tree.
-const FOR_DOCKER: &[&str] = &["root", "ip", "debootstrap", "ssh", "docker", "docker daemon", "compose"];
+const FOR_DOCKER: &[&str] =
+    &["root", "ip", "debootstrap", "ssh", "docker", "docker daemon", "compose"];
 
 impl Nodes {
     fn up(name: &'static str, subnet: u8, ipv6: bool) -> Option<Nodes> {
@@ -107,7 +110,15 @@ fn kinds(object: &serde_json::Value) -> Vec<String> {
 fn etcd_keeps_its_word_under_partitions_and_kills() {
     let Some(nodes) = Nodes::up("real-etcd", 91, false) else { return };
     let ended = nodes.test(&[
-        "--database", "etcd", "--nemesis", "demo", "--time-limit", "30s", "--seed", "11", "--json",
+        "--database",
+        "etcd",
+        "--nemesis",
+        "demo",
+        "--time-limit",
+        "30s",
+        "--seed",
+        "11",
+        "--json",
     ]);
     ended.expect(0, &["valid: No anomaly"]);
     let object = ended.json();
@@ -119,7 +130,10 @@ fn etcd_keeps_its_word_under_partitions_and_kills() {
     for node in ["n1", "n5"] {
         let log = std::fs::read_to_string(run.join(format!("nodes/{node}/etcd.log"))).unwrap();
         assert!(log.contains("elected leader"), "{node}");
-        assert_eq!(nodes.on(node, "nft list tables; pgrep -x etcd; ls /var/tmp | grep -v agent-0"), "");
+        assert_eq!(
+            nodes.on(node, "nft list tables; pgrep -x etcd; ls /var/tmp | grep -v agent-0"),
+            ""
+        );
     }
 }
 
@@ -127,8 +141,15 @@ fn etcd_keeps_its_word_under_partitions_and_kills() {
 fn etcd_with_serializable_reads_is_stale() {
     let Some(nodes) = Nodes::up("real-serial", 92, false) else { return };
     let ended = nodes.test(&[
-        "--database", "etcd-serializable", "--nemesis", "demo", "--time-limit", "20s", "--seed",
-        "3", "--json",
+        "--database",
+        "etcd-serializable",
+        "--nemesis",
+        "demo",
+        "--time-limit",
+        "20s",
+        "--seed",
+        "3",
+        "--json",
     ]);
     ended.expect(1, &["stale-read"]);
     assert!(kinds(&ended.json()).contains(&"stale-read".to_owned()));
@@ -138,8 +159,17 @@ fn etcd_with_serializable_reads_is_stale() {
 fn redis_with_sentinel_loses_acknowledged_writes() {
     let Some(nodes) = Nodes::up("real-redis", 93, false) else { return };
     let ended = nodes.test(&[
-        "--database", "redis", "--workload", "set", "--nemesis", "demo", "--time-limit", "20s",
-        "--seed", "3", "--json",
+        "--database",
+        "redis",
+        "--workload",
+        "set",
+        "--nemesis",
+        "demo",
+        "--time-limit",
+        "20s",
+        "--seed",
+        "3",
+        "--json",
     ]);
     ended.expect(1, &["lost-write"]);
     assert!(kinds(&ended.json()).contains(&"lost-write".to_owned()));
@@ -149,7 +179,14 @@ fn redis_with_sentinel_loses_acknowledged_writes() {
 fn partitions_cut_ipv6_too() {
     let Some(nodes) = Nodes::up("real-ipv6", 94, true) else { return };
     let ended = nodes.test(&[
-        "--database", "etcd", "--nemesis", "partitions", "--time-limit", "15s", "--seed", "4",
+        "--database",
+        "etcd",
+        "--nemesis",
+        "partitions",
+        "--time-limit",
+        "15s",
+        "--seed",
+        "4",
         "--json",
     ]);
     ended.expect(0, &["valid"]);
@@ -215,7 +252,15 @@ fn etcd_in_containers_keeps_its_word_and_links_are_cut_there_too() {
     let options = "subnet = \"10.98.0.0/24\"\n";
     let Some(nodes) = Nodes::declared("real-docker", "docker", options, FOR_DOCKER) else { return };
     let ended = nodes.test(&[
-        "--database", "etcd", "--nemesis", "demo", "--time-limit", "15s", "--seed", "3", "--json",
+        "--database",
+        "etcd",
+        "--nemesis",
+        "demo",
+        "--time-limit",
+        "15s",
+        "--seed",
+        "3",
+        "--json",
     ]);
     ended.expect(0, &["valid"]);
     assert!(installed(&ended.json()) >= 1);

@@ -3,6 +3,8 @@
 //! Plain processes of this machine: no root, no SSH, no cluster. Skipped only where the static
 //! agent was not built (`make agent`), and then loudly.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -22,8 +24,21 @@ fn agent_is_there() -> bool {
 fn judge(bench: &Bench, database: &str, workload: &str, nemesis: &str, seed: &str) -> Judgement {
     let results = bench.results();
     let ended = bench.perjury(&[
-        "test", "--cluster", "processes", "--database", database, "--workload", workload,
-        "--nemesis", nemesis, "--time-limit", "6s", "--seed", seed, "--json", "--results",
+        "test",
+        "--cluster",
+        "processes",
+        "--database",
+        database,
+        "--workload",
+        workload,
+        "--nemesis",
+        nemesis,
+        "--time-limit",
+        "6s",
+        "--seed",
+        seed,
+        "--json",
+        "--results",
         results.to_str().unwrap(),
     ]);
     let object = ended.json();
@@ -104,7 +119,8 @@ fn the_same_seed_asks_the_same_of_the_clients() {
     let bench = Bench::new();
     let first_calls = |_| {
         judge(&bench, "toy", "set", "none", "77");
-        let history = perjury_history::read_file(&bench.latest().join("history.jsonl.zst")).unwrap();
+        let history =
+            perjury_history::read_file(&bench.latest().join("history.jsonl.zst")).unwrap();
         let calls = history.entries.into_iter().filter_map(|entry| match entry.event {
             perjury_history::Event::Invoke { call, .. } => Some(call),
             _ => None,
@@ -137,8 +153,19 @@ fn start(bench: &Bench) -> std::process::Child {
     let results = bench.results();
     let child = bench
         .command(&[
-            "test", "--cluster", "processes", "--database", "toy", "--workload", "register",
-            "--nemesis", "pauses", "--time-limit", "60s", "--results", results.to_str().unwrap(),
+            "test",
+            "--cluster",
+            "processes",
+            "--database",
+            "toy",
+            "--workload",
+            "register",
+            "--nemesis",
+            "pauses",
+            "--time-limit",
+            "60s",
+            "--results",
+            results.to_str().unwrap(),
         ])
         .stderr(std::process::Stdio::null())
         .spawn()
@@ -161,7 +188,8 @@ fn ctrl_c_heals_collects_judges_and_reports() {
     std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let run = bench.latest();
-    for file in ["report.html", "verdict.json", "history.jsonl.zst", "SHA256SUMS", "nodes/n1/toy.log"]
+    for file in
+        ["report.html", "verdict.json", "history.jsonl.zst", "SHA256SUMS", "nodes/n1/toy.log"]
     {
         assert!(run.join(file).is_file(), "{file}");
     }

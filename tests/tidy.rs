@@ -3,6 +3,8 @@
 //! The rules are those of ARCHITECTURE.md. What a rule finds is listed with file and line, so that
 //! it can be mended; there is no list of exceptions.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,24 +23,24 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["config", "databases"]),
     (
         "runner",
-        &[
-            "clusters",
-            "config",
-            "databases",
-            "generators",
-            "nemeses",
-            "remote",
-            "seed",
-            "store",
-        ],
+        &["clusters", "config", "databases", "generators", "nemeses", "remote", "seed", "store"],
     ),
     ("report", &["store"]),
     ("serve", &["report", "store"]),
     (
         "cli",
         &[
-            "clusters", "config", "databases", "duration", "remote", "report", "runner", "seed",
-            "serve", "store", "workloads",
+            "clusters",
+            "config",
+            "databases",
+            "duration",
+            "remote",
+            "report",
+            "runner",
+            "seed",
+            "serve",
+            "store",
+            "workloads",
         ],
     ),
 ];
@@ -213,8 +215,10 @@ fn files_lines_and_functions_are_short() {
         }
         for (line, text) in source.text.lines().enumerate() {
             let columns = text.chars().count();
-            // Addresses and rows of tables cannot be broken.
-            let may_be_long = text.contains("://") || text.trim_start().starts_with("//! |");
+            // Addresses, rows of tables and lines of JSON cannot be broken.
+            let may_be_long = text.contains("://")
+                || text.trim_start().starts_with("//! |")
+                || (is_test(source) && text.contains("{\\\""));
             if columns > MOST_COLUMNS && !may_be_long {
                 found.push(format!("{}:{}: {columns} columns", source.name, line + 1));
             }

@@ -67,7 +67,11 @@ pub struct Test {
     #[arg(long, default_value = "partitions")]
     pub nemesis: String,
     /// Repeat exactly this run: the run.toml of an earlier one
-    #[arg(long, value_name = "RUN.TOML", conflicts_with_all = ["cluster", "database", "workload", "nemesis"])]
+    #[arg(
+        long,
+        value_name = "RUN.TOML",
+        conflicts_with_all = ["cluster", "database", "workload", "nemesis"]
+    )]
     pub run: Option<PathBuf>,
     /// How long the main load goes on, such as 30s
     #[arg(long, value_parser = crate::duration::parse)]

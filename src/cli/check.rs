@@ -105,7 +105,10 @@ fn file(path: &Path, format: Option<import::Format>, initial: &Value, options: &
         Verdict::Invalid => Exit::Anomaly,
     };
     let shown = path.display();
-    eprintln!("{shown}: {verdict} ({model}, {seconds:.3} s): {}", sentence(&findings, "the history"));
+    eprintln!(
+        "{shown}: {verdict} ({model}, {seconds:.3} s): {}",
+        sentence(&findings, "the history")
+    );
     if let Some(anomaly) = findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next() {
         eprintln!("{shown}: {}: {}", anomaly.kind, anomaly.detail);
     }

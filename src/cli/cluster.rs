@@ -55,12 +55,7 @@ fn status(places: &Places) -> Result<(), ClusterError> {
     Ok(())
 }
 
-fn ssh(
-    places: &Places,
-    cluster: &str,
-    node: &str,
-    command: &[String],
-) -> Result<(), ClusterError> {
+fn ssh(places: &Places, cluster: &str, node: &str, command: &[String]) -> Result<(), ClusterError> {
     let inventory = clusters::inventory(places, cluster)?.ok_or_else(|| ClusterError::Failed {
         step: format!("logging in to {node}"),
         what: format!("cluster {cluster} did not come up whole: take it down and up again"),

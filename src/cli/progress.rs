@@ -62,8 +62,7 @@ impl Watcher for Live {
 fn show(progress: &Progress, length: Duration, over: &AtomicBool) {
     let terminal = std::io::stderr().is_terminal();
     let seconds = length.as_secs().max(1);
-    let target =
-        if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(seconds), target);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos:>4}/{len} s  {msg}") {
         bar.set_style(style);

@@ -15,9 +15,9 @@ pub(super) fn run(options: &Report) -> Exit {
         Err(error) => return Exit::Infrastructure.because(&error),
     };
     let written = match &options.output {
-        Some(path) => std::fs::write(path, &html).map(|()| path.clone()).map_err(|source| {
-            crate::store::StoreError::Io { path: path.clone(), source }
-        }),
+        Some(path) => std::fs::write(path, &html)
+            .map(|()| path.clone())
+            .map_err(|source| crate::store::StoreError::Io { path: path.clone(), source }),
         None => folder.write_report(&html),
     };
     match written {

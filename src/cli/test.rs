@@ -109,7 +109,7 @@ fn resolve(options: &Test) -> Result<Vec<RunSpec>, ConfigError> {
             nemesis: run.nemesis,
         };
         // Every run its own seed, all of them from the one that is printed.
-        let seed = Seed(seed.stream(&format!("run {at}")).next());
+        let seed = Seed(seed.stream(&format!("run {at}")).draw());
         let spec = RunSpec::resolve(names, run.expect, seed)?;
         Ok(spec.lasting(options.time_limit.or(run.time_limit)))
     };
@@ -249,7 +249,8 @@ fn tell(
         eprintln!("perjury: compromised: {why}");
     }
     if judgement.verdict == Verdict::Invalid {
-        let first = judgement.findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next();
+        let first =
+            judgement.findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next();
         if let Some(anomaly) = first {
             eprintln!("perjury: {}: {}", anomaly.kind, anomaly.detail);
         }

@@ -33,7 +33,10 @@ pub enum ConfigError {
         excerpt: String,
     },
     /// There is no declaration of that name.
-    #[error("no {} named {name:?}{hint}; there are: {known} (a path to a .toml file works too)", kind.word())]
+    #[error(
+        "no {} named {name:?}{hint}; there are: {known} (a path to a .toml file works too)",
+        kind.word()
+    )]
     Unknown {
         /// Which kind was looked for.
         kind: Kind,
@@ -45,7 +48,10 @@ pub enum ConfigError {
         known: String,
     },
     /// A resolved run was written by a newer version.
-    #[error("{}: format {found} is newer than this program knows; use a newer perjury", path.display())]
+    #[error(
+        "{}: format {found} is newer than this program knows; use a newer perjury",
+        path.display()
+    )]
     Newer {
         /// The file.
         path: PathBuf,

@@ -131,11 +131,7 @@ impl Hands {
             .collect()
     }
 
-    async fn signal(
-        &self,
-        nodes: &[NodeName],
-        signal: Signal,
-    ) -> Result<Injection, AgentError> {
+    async fn signal(&self, nodes: &[NodeName], signal: Signal) -> Result<Injection, AgentError> {
         let body = |hand: &Hand| {
             let name = hand.plan.services.first()?.name.clone();
             Some(Body::Signal { name, signal })
@@ -251,7 +247,8 @@ impl Hands {
                 return Ok(Injection::Installed(text));
             }
         }
-        let text = format!("{} of {links} links dropped nothing: {}", quiet.len(), quiet.join(", "));
+        let text =
+            format!("{} of {links} links dropped nothing: {}", quiet.len(), quiet.join(", "));
         Ok(if quiet.len() == links {
             Injection::Skipped(text)
         } else {

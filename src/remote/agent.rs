@@ -1,7 +1,7 @@
 //! The controller's end of a node's agent.
 //!
-//! It starts the agent, checks that it is the same build, passes requests on and closes it in order.
-//! It does not know what the requests mean.
+//! It starts the agent, checks that it is the same build, passes requests on and closes it in
+//! order. It does not know what the requests mean.
 //!
 //! Invariant: when the handle is gone, so is the agent's standard input, and then the node heals.
 

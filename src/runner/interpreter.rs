@@ -241,8 +241,7 @@ impl Interpreter {
                 self.append(self.clock.now(), &event);
                 written.push(waiting);
             }
-            () = async { tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)).await },
-                if due.is_some() => {}
+            () = sleep_until(due), if due.is_some() => {}
             Ok(()) = stop.changed(), if !stopped => {}
         }
         Ok(())
@@ -271,5 +270,13 @@ impl Interpreter {
     fn append(&mut self, time: Nanos, event: &Event) -> Index {
         self.last = self.last.max(time);
         self.writer.append(self.last, event)
+    }
+}
+
+/// Never returns without a time.
+async fn sleep_until(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }

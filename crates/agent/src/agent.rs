@@ -128,7 +128,10 @@ impl Agent {
     /// The processes were continued or killed: nothing is left to continue.
     pub fn forget_stops(&self, family: &Family) {
         let mut journal = self.journal();
-        let is_it = |change: &Change| matches!(change, Change::Stopped { family: stopped, .. } if stopped == family);
+        let is_it = |change: &Change| match change {
+            Change::Stopped { family: stopped, .. } => stopped == family,
+            _ => false,
+        };
         let done: Vec<Seq> =
             journal.entries().filter(|(_, change)| is_it(change)).map(|(seq, _)| seq).collect();
         for seq in done {

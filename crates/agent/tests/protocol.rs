@@ -215,7 +215,8 @@ fn limits_users_and_clean_signals_reach_the_service() {
     let folder = tempfile::tempdir().unwrap();
     let mut agent = Agent::start(&folder.path().join("state"));
     let script = "ulimit -n; id -u; id -G; grep -E 'Sig(Ign|Blk)' /proc/self/status; pwd; \
-                  readlink /proc/$$/fd/0; set -- /proc/$$/fd/*; echo $#; env | grep -c PERJURY_SERVICE";
+                  readlink /proc/$$/fd/0; set -- /proc/$$/fd/*; echo $#; \
+                  env | grep -c PERJURY_SERVICE";
     let mut who: Service = service("who", folder.path(), script);
     who.limits.open_files = Some(123);
     let nobody = is_root();

@@ -73,7 +73,10 @@ pub enum FileError {
         what: String,
     },
     /// The file was written by a newer Perjury.
-    #[error("{}: history format {found} is newer than {SCHEMA}; use a newer perjury", path.display())]
+    #[error(
+        "{}: history format {found} is newer than {SCHEMA}; use a newer perjury",
+        path.display()
+    )]
     Newer {
         /// The file.
         path: PathBuf,

@@ -132,9 +132,8 @@ fn refusal(error: HttpError) -> Refusal {
             let parsed: Json = serde_json::from_str(&body).unwrap_or_default();
             let message = parsed["message"].as_str().unwrap_or(&body).to_owned();
             let code = parsed["code"].as_u64();
-            let definite = |(known, part): &(u64, &str)| {
-                code == Some(*known) && message.contains(part)
-            };
+            let definite =
+                |(known, part): &(u64, &str)| code == Some(*known) && message.contains(part);
             let cause = Cause::new(slug(&message), format!("{status}: {message}"));
             if DEFINITE.iter().any(definite) {
                 Refusal::Definite(cause)

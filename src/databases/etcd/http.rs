@@ -36,7 +36,9 @@ impl HttpError {
     pub(super) fn into_cause(self) -> Cause {
         match self {
             HttpError::NotSent(cause) | HttpError::Lost(cause) | HttpError::NotJson(cause) => cause,
-            HttpError::Status(status, body) => Cause::new("http-status", format!("{status}: {body}")),
+            HttpError::Status(status, body) => {
+                Cause::new("http-status", format!("{status}: {body}"))
+            }
         }
     }
 }

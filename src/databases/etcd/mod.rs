@@ -145,7 +145,8 @@ impl Database for Etcd {
                     let mut connection = Connection::open(client_address(node)).await?;
                     connection.get("/health").await.map_err(http::HttpError::into_cause)
                 };
-                let health = limited(asking).await.map_err(|cause| format!("{}: {cause}", node.name))?;
+                let health =
+                    limited(asking).await.map_err(|cause| format!("{}: {cause}", node.name))?;
                 if health["health"] != "true" {
                     return Err(format!("{}: health is {health}", node.name));
                 }

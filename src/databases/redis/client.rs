@@ -45,8 +45,7 @@ pub(super) struct RedisClient {
 
 /// Opens a connection without any retry.
 pub(super) async fn open(address: SocketAddr) -> Result<MultiplexedConnection, Cause> {
-    let failed =
-        |error: RedisError| Cause::new("no-connection", format!("{address}: {error}"));
+    let failed = |error: RedisError| Cause::new("no-connection", format!("{address}: {error}"));
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(Duration::from_secs(2)))
         .set_response_timeout(Some(LIMIT));
@@ -94,12 +93,10 @@ impl Client for RedisClient {
     fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>> {
         Box::pin(async move {
             match call {
-                Call::Read { key } => {
-                    match self.ask(redis::cmd("GET").arg(key.as_str())).await? {
-                        Redis::Nil => Ok(Reply::Value(Value::Nil)),
-                        other => Ok(Reply::Value(value(&other)?)),
-                    }
-                }
+                Call::Read { key } => match self.ask(redis::cmd("GET").arg(key.as_str())).await? {
+                    Redis::Nil => Ok(Reply::Value(Value::Nil)),
+                    other => Ok(Reply::Value(value(&other)?)),
+                },
                 Call::Write { key, value } => {
                     let mut command = redis::cmd("SET");
                     match self.ask(command.arg(key.as_str()).arg(plain(value))).await? {

@@ -44,10 +44,10 @@ pub(super) async fn ready(topology: &Topology) -> Result<(), String> {
     let mut primaries = Vec::new();
     for node in &topology.nodes {
         let name = &node.name;
-        let said = limited(sentinel_view(node)).await.map_err(|cause| format!("{name}: {cause}"))?;
-        let count = |field: &str| {
-            said.get(field).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0)
-        };
+        let said =
+            limited(sentinel_view(node)).await.map_err(|cause| format!("{name}: {cause}"))?;
+        let count =
+            |field: &str| said.get(field).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
         let flags = said.get("flags").map(String::as_str).unwrap_or_default();
         if flags != "master" {
             return Err(format!("{name}: its sentinel holds the primary for {flags}"));
@@ -55,7 +55,8 @@ pub(super) async fn ready(topology: &Topology) -> Result<(), String> {
         let (sentinels, replicas) = (count("num-other-sentinels"), count("num-slaves"));
         if sentinels != others || replicas != others {
             return Err(format!(
-                "{name}: its sentinel knows {sentinels} sentinels and {replicas} replicas of {others}"
+                "{name}: its sentinel knows {sentinels} other sentinels and {replicas} replicas \
+                 of {others}"
             ));
         }
         primaries.push(said.get("ip").cloned().unwrap_or_default());
@@ -67,7 +68,8 @@ pub(super) async fn ready(topology: &Topology) -> Result<(), String> {
     let Some(node) = topology.nodes.iter().find(|node| node.address.to_string() == *primary) else {
         return Err(format!("the primary {primary} is none of the nodes"));
     };
-    let info = limited(replication(node)).await.map_err(|cause| format!("{}: {cause}", node.name))?;
+    let info =
+        limited(replication(node)).await.map_err(|cause| format!("{}: {cause}", node.name))?;
     let online = info.lines().filter(|line| line.contains("state=online")).count();
     if !info.contains("role:master") || online != others {
         return Err(format!("{}: {online} of {others} replicas are online", node.name));
