@@ -147,11 +147,11 @@ fn phantom<'a>(
 
 /// A read of a value that had been replaced.
 ///
-/// Why this is a proof. Let `old` be the value read, and let one operation at most have been able
-/// to write it before the read ended (none, if it is the initial value). That operation had ended
-/// before some other operation began; so from the end of the other one on, if that one wrote
-/// another value or saw one that can only have been written since, `old` was gone. Nothing could
-/// bring it back, and the read began still later. "Before" is strict: at equal times the
+/// Why this is a proof. Let `old` be the value read, and let every operation that may have written
+/// it before the read ended have itself ended before some other operation began (if `old` is the
+/// initial value, there may be none). If that other one wrote another value, or read one that can
+/// only have been written after all those ends, then `old` was gone at its end at the latest.
+/// Nothing could bring it back, and the read began still later. "Before" is strict: at equal times
 /// operations may have overlapped.
 fn stale<'a>(
     core: &[&'a Operation],
@@ -162,16 +162,22 @@ fn stale<'a>(
         let old = seen(read)?;
         let end = read.end()?;
         let key = read.call.key()?;
-        let write = match sole_source(object, read, old, end)? {
-            Source::Nobody if old == initial => None,
-            Source::Nobody => return None,
-            Source::One(write) => Some((write, write.end()?)),
-        };
-        let after = |operation: &Operation| write.is_none_or(|(_, end)| operation.start > end);
-        // A value that was seen is newer only if all that can have written it came later.
+        let sources: Vec<(&Operation, u64)> = object
+            .iter()
+            .filter(|other| {
+                left(other) == Some(old) && other.start <= end && other.invoked != read.invoked
+            })
+            .map(|source| Some((*source, source.end()?)))
+            .collect::<Option<_>>()?;
+        let last = sources.into_iter().max_by_key(|(_, end)| *end);
+        if last.is_none() && old != initial {
+            return None;
+        }
+        let after = |operation: &Operation| last.is_none_or(|(_, end)| operation.start > end);
         let newer = |other: &&&Operation| {
             let ended = other.end().is_some_and(|end| end < read.start);
             let replaced = match (&other.call, seen(other)) {
+                // A value that was read is newer only if all that can have written it came later.
                 (Call::Read { .. }, Some(value)) => {
                     let mut sources = object.iter().filter(|from| left(from) == Some(value));
                     value != old && value != initial && sources.all(|source| after(source))
@@ -181,31 +187,9 @@ fn stale<'a>(
             ended && replaced && after(other)
         };
         let newer = core.iter().find(newer)?;
-        let detail = stale_detail(read, old, key, newer, write);
+        let detail = stale_detail(read, old, key, newer, last);
         Some((AnomalyKind::StaleRead, detail, vec![*read]))
     })
-}
-
-enum Source<'a> {
-    Nobody,
-    One(&'a Operation),
-}
-
-/// Which operations may have written `value` before `end`; `None` if there are several.
-fn sole_source<'a>(
-    object: &[&'a Operation],
-    read: &Operation,
-    value: &Value,
-    end: u64,
-) -> Option<Source<'a>> {
-    let mut sources = object.iter().filter(|other| {
-        left(other) == Some(value) && other.start <= end && other.invoked != read.invoked
-    });
-    match (sources.next(), sources.next()) {
-        (None, _) => Some(Source::Nobody),
-        (Some(one), None) => Some(Source::One(one)),
-        (Some(_), Some(_)) => None,
-    }
 }
 
 fn stale_detail(
@@ -225,7 +209,7 @@ fn stale_detail(
     };
     let origin = match write {
         Some((write, end)) => format!(
-            "{old} was written by process {}{} and acknowledged at {}, before that began",
+            "{old} was last written by process {}{} and acknowledged at {}, before that began",
             write.process,
             at(&write.node),
             time(end)

@@ -3,8 +3,6 @@
 //! Some files are in `tests/data`; the whole shared corpus is read where it is present, from
 //! `PERJURY_HISTORIES` or from `../shared/histories` beside the repository.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
-
 use std::path::{Path, PathBuf};
 
 use perjury_checkers::{Budget, ModelName, Options, judge, worst};

@@ -1,0 +1,13 @@
+//! The checkers against recorded histories, scripts, and their definitions.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
+
+mod brute_force;
+mod corpus;
+mod histories;
+mod minimize;
+mod naive;
+mod performance;
+mod prng;
+mod scripts;
+mod set_full;
