@@ -97,6 +97,69 @@ fn a_truncated_history_is_judged_up_to_its_last_whole_line() {
 }
 
 #[test]
+fn a_history_survives_its_export() {
+    let bench = Bench::new();
+    let path = bench.path().join("whole.jsonl");
+    let text = "{\"perjury-history\":1,\"run\":\"r\",\"model\":\"register\",\"nodes\":[]}\n\
+        {\"index\":0,\"time\":1,\"type\":\"invoke\",\"process\":1,\"node\":\"n1\",\"f\":\"write\",\
+        \"key\":\"k\",\"value\":7}\n\
+        {\"index\":1,\"time\":2,\"type\":\"ok\",\"process\":1,\"call\":0,\"f\":\"done\"}\n";
+    std::fs::write(&path, text).unwrap();
+    let out = bench.path().join("out.edn");
+    let arguments = ["export", path.to_str().unwrap(), "-o", out.to_str().unwrap()];
+    bench.perjury(&arguments).expect(0, &[]);
+    assert!(std::fs::read_to_string(&out).unwrap().contains(":f :write"));
+    let check = ["check", "--model", "register", out.to_str().unwrap()];
+    bench.perjury(&check).expect(0, &["valid"]);
+}
+
+/// A real sshd on loopback that shows another key than the one that is known.
+#[test]
+fn a_wrong_host_key_is_refused_and_explained() {
+    if !std::path::Path::new("/usr/sbin/sshd").is_file() {
+        eprintln!("SKIPPED: there is no sshd");
+        return;
+    }
+    let bench = Bench::new();
+    let key = |name: &str| {
+        let path = bench.path().join(name);
+        let arguments = ["-q", "-t", "ed25519", "-N", "", "-f", path.to_str().unwrap()];
+        assert!(
+            std::process::Command::new("ssh-keygen").args(arguments).status().unwrap().success()
+        );
+        let public = std::fs::read_to_string(path.with_extension("pub")).unwrap();
+        (path.to_str().unwrap().to_owned(), public)
+    };
+    let (host_key, _) = key("host");
+    let (_, other) = key("other");
+    let (identity, _) = key("identity");
+    let port = {
+        let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        probe.local_addr().unwrap().port()
+    };
+    // Root's sshd wants its separation folder.
+    let _ = std::fs::create_dir_all("/run/sshd");
+    let mut sshd = std::process::Command::new("/usr/sbin/sshd")
+        .args(["-D", "-f", "/dev/null", "-h", &host_key, "-o", "PidFile=none"])
+        .args(["-o", &format!("ListenAddress=127.0.0.1:{port}")])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let known = bench.declare("known", &format!("[127.0.0.1]:{port} {other}"));
+    let cluster = bench.declare(
+        "wrong",
+        &format!(
+            "[ssh]\nname = \"wrong\"\nnodes = [{{ name = \"n1\", host = \"127.0.0.1\", port = \
+             {port}, user = \"root\", identity = {identity:?}, known-hosts = {known:?} }}]\n"
+        ),
+    );
+    let ended = bench.perjury(&["test", "--cluster", &cluster, "--results", "results"]);
+    sshd.kill().unwrap();
+    sshd.wait().unwrap();
+    ended.expect(3, &["host key", "127.0.0.1", "known"]);
+}
+
+#[test]
 fn reports_are_served_on_loopback_only() {
     let bench = Bench::new();
     let ended = bench.perjury(&["serve", "--listen", "0.0.0.0:8077"]);

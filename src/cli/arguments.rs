@@ -27,6 +27,8 @@ pub enum Command {
     Test(Test),
     /// Judge histories again: run folders, or files of other tools
     Check(Check),
+    /// Write a history as Jepsen's EDN, for Elle, Knossos and others
+    Export(Export),
     /// Write the report of a run again
     Report(Report),
     /// Serve all reports on a loopback address
@@ -148,6 +150,16 @@ pub enum NilRead {
     Value,
     /// The value is not known.
     Unknown,
+}
+
+/// `perjury export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// A run folder, or a history file of any format that `check` reads
+    pub path: PathBuf,
+    /// Where to write it, if not on standard output
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
 }
 
 /// `perjury report`

@@ -5,6 +5,7 @@ mod check;
 mod cluster;
 mod doctor;
 mod exit;
+mod export;
 mod heal;
 mod judge;
 mod list;
@@ -31,6 +32,7 @@ pub fn main() -> Exit {
     match arguments.command {
         Command::Test(options) => test::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Report(options) => report::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Cluster(command) => cluster::run(&command),

@@ -1,0 +1,55 @@
+//! What each database wants done on a node, against golden files: a plan is pure, so it is tested
+//! without any node.
+//!
+//! `PERJURY_GOLDEN=write cargo test --test plans` writes the files again; look at the difference.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+use std::path::Path;
+
+use perjury::databases::{Spec, etcd, redis};
+use perjury_history::{Node, Topology};
+
+fn topology(prefix: &str) -> Topology {
+    let node = |at| Node {
+        name: format!("n{at}").into(),
+        address: format!("{prefix}{at}").parse().unwrap(),
+    };
+    Topology { nodes: (1..=5).map(node).collect() }
+}
+
+/// The plans of the first and of the third node.
+fn golden(name: &str, spec: &Spec, topology: &Topology) {
+    let database = spec.build();
+    let plans = [0, 2].map(|at| database.plan(&topology.nodes[at], topology, "/var/tmp/run"));
+    let mut text = serde_json::to_string_pretty(&plans).unwrap();
+    // Files are carried in base64; their text is what a reader wants to see.
+    for file in plans.iter().flat_map(|plan| &plan.files) {
+        let encoded = serde_json::to_string(&file.bytes).unwrap();
+        let plain = serde_json::to_string(&String::from_utf8_lossy(&file.bytes.0)).unwrap();
+        text = text.replace(&encoded, &plain);
+    }
+    text.push('\n');
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/plans/{name}.json"));
+    if std::env::var_os("PERJURY_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected, "{} differs", path.display());
+}
+
+#[test]
+fn etcd_on_five_nodes() {
+    golden("etcd", &Spec::Etcd(etcd::Options::default()), &topology("10.0.0."));
+}
+
+#[test]
+fn etcd_on_five_nodes_with_ipv6() {
+    golden("etcd-ipv6", &Spec::Etcd(etcd::Options::default()), &topology("fd77::1"));
+}
+
+#[test]
+fn redis_on_five_nodes() {
+    golden("redis", &Spec::Redis(redis::Options::default()), &topology("10.0.0."));
+}
