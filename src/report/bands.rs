@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::axis::Frame;
 use super::format;
-use super::survey::{FaultLife, Survey};
+use super::record::FaultLife;
+use super::survey::Survey;
 use super::svg::{Px, Svg};
 
 /// How many styles there are; more kinds share them, and their labels tell them apart.

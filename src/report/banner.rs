@@ -4,9 +4,10 @@
 use perjury_history::{Injection, Verdict};
 use serde::Serialize;
 
+use super::escape;
 use super::evidence::Evidence;
 use super::format;
-use super::survey::Kind;
+use super::record::{FaultLife, Kind};
 use crate::config::Expect;
 
 /// The banner.
@@ -37,8 +38,20 @@ pub struct Notice {
     pub title: &'static str,
     /// In sentences.
     pub text: String,
+    /// What that means.
+    pub gloss: Option<&'static str>,
     /// Does it weaken the verdict?
     pub grave: bool,
+}
+
+impl Notice {
+    fn grave(title: &'static str, text: impl AsRef<str>) -> Notice {
+        Notice { title, text: escape::clip(text.as_ref(), 2000), gloss: None, grave: true }
+    }
+
+    fn with(self, gloss: &'static str) -> Notice {
+        Notice { gloss: Some(gloss), ..self }
+    }
 }
 
 /// A name and a value.
@@ -95,7 +108,7 @@ pub fn banner(evidence: &Evidence) -> Banner {
         (_, None) => "there is no verdict yet".into(),
     };
     let sentence = match &evidence.judgement {
-        Ok(judgement) => judgement.sentence.clone(),
+        Ok(judgement) => escape::clip(&judgement.sentence, 1000),
         Err(why) => format!("This run was not judged: {why}."),
     };
     let subject = match &evidence.spec {
@@ -111,64 +124,71 @@ pub fn banner(evidence: &Evidence) -> Banner {
 
 fn notices(evidence: &Evidence) -> Vec<Notice> {
     let mut all = Vec::new();
-    let mut say = |title, text: String, grave| all.push(Notice { title, text, grave });
     if let Some(what) = compromised(evidence) {
-        let text = format!(
-            "Something failed in the harness itself, so the absence of an anomaly proves nothing; a \
-             proved anomaly stays proved. {what}"
-        );
-        say("Compromised", text, true);
+        let gloss = "Something failed in the harness itself. The absence of an anomaly then proves \
+                     nothing; a proved anomaly stays proved.";
+        all.push(Notice::grave("Compromised", what).with(gloss));
     }
-    if let Ok(judgement) = &evidence.judgement
-        && let Some(what) = &judgement.outside_claim
+    if let Some(what) = evidence.judgement.as_ref().ok().and_then(|all| all.outside_claim.as_ref())
     {
-        say("Outside the claim", what.clone(), true);
+        let gloss = "More was broken than the database claims to survive.";
+        all.push(Notice::grave("Outside the claim", what).with(gloss));
     }
+    all.extend(ending(evidence));
     if let Some(why) = &evidence.unreadable {
-        say("History unreadable", format!("{why}. Nothing of what happened can be shown."), true);
-    }
-    match &evidence.environment {
-        Err(why) => say("Environment unknown", format!("{why}."), true),
-        Ok(environment) => match &environment.ended {
-            None => {
-                let text = "The controller did not finish: it still runs, or it was killed. What \
-                            follows is what the record holds.";
-                say("Not finished", text.into(), true);
-            }
-            Some(ended) if ended.interrupted => {
-                say(
-                    "Interrupted",
-                    "The run was ended early by its user, after healing.".into(),
-                    true,
-                );
-            }
-            Some(_) => {}
-        },
+        let gloss = "Nothing of what happened can be shown.";
+        all.push(Notice::grave("History unreadable", why).with(gloss));
     }
     if let Some(cut) = &evidence.truncation {
-        let text = format!(
-            "The history breaks off at line {} ({}). What is open there counts as in doubt.",
-            cut.line, cut.what
-        );
-        say("Truncated history", text, true);
+        let text = format!("It breaks off at line {}: {}.", cut.line, cut.what);
+        let gloss = "Operations that are open there count as in doubt.";
+        all.push(Notice::grave("Truncated history", text).with(gloss));
     }
     if evidence.survey.misfits > 0 {
         let many = format::counted(evidence.survey.misfits, "entry does", "entries do");
-        say("Ill-formed history", format!("{many} not fit the ones before."), true);
+        let text = format!("{many} not fit the ones before.");
+        all.push(Notice::grave("Ill-formed history", text));
     }
-    match &evidence.spec {
-        Err(why) => say("Declaration unknown", format!("{why}."), true),
-        Ok(spec) => match spec.expect {
-            Expect::Valid => {}
-            Expect::Invalid => {
-                let text = "This run was declared to find an anomaly (expect = \"invalid\"): its \
-                            absence would be news.";
-                say("Anomaly expected", text.into(), false);
-            }
-            Expect::Any => say("Nothing expected", "expect = \"any\".".into(), false),
-        },
-    }
+    all.extend(expectation(evidence));
     all
+}
+
+/// How the run ended, if not as usual.
+fn ending(evidence: &Evidence) -> Option<Notice> {
+    let environment = match &evidence.environment {
+        Err(why) => return Some(Notice::grave("Environment unknown", why)),
+        Ok(environment) => environment,
+    };
+    match &environment.ended {
+        None => {
+            let text = "The controller did not finish: it still runs, or it was killed. What \
+                        follows is what the record holds.";
+            Some(Notice::grave("Not finished", text))
+        }
+        Some(ended) if ended.interrupted => {
+            Some(Notice::grave("Interrupted", "The run was ended early by its user."))
+        }
+        Some(_) => None,
+    }
+}
+
+/// What was expected, if not the absence of anomalies.
+fn expectation(evidence: &Evidence) -> Option<Notice> {
+    let (title, text) = match &evidence.spec {
+        Err(why) => return Some(Notice::grave("Declaration unknown", why)),
+        Ok(spec) => match spec.expect {
+            Expect::Valid => return None,
+            Expect::Invalid => (
+                "Anomaly expected",
+                "This run was declared to find an anomaly (expect = \"invalid\"): its absence \
+                 would be news.",
+            ),
+            Expect::Any => {
+                ("Nothing expected", "This run was declared to expect nothing (expect = \"any\").")
+            }
+        },
+    };
+    Some(Notice { grave: false, ..Notice::grave(title, text) })
 }
 
 fn facts(evidence: &Evidence) -> Vec<Fact> {
@@ -209,8 +229,7 @@ fn facts(evidence: &Evidence) -> Vec<Fact> {
 
 fn faults(evidence: &Evidence) -> String {
     let survey = &evidence.survey;
-    let seen =
-        |life: &&super::survey::FaultLife| matches!(life.injection, Some(Injection::Installed(_)));
+    let seen = |life: &&FaultLife| matches!(life.injection, Some(Injection::Installed(_)));
     let installed = survey.faults.iter().filter(seen).count() as u64;
     match survey.fault_count {
         0 => "none".into(),

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::axis::{Decades, Frame, Linear};
 use super::bands::{self, Bands, LegendLine};
 use super::format;
-use super::survey::{Counts, Interval, Kind, Survey};
+use super::record::{Counts, Interval, Kind};
+use super::survey::Survey;
 use super::svg::{Px, Svg};
 
 /// The quantiles that are drawn: name, share, class.

@@ -8,7 +8,8 @@ use super::escape;
 use super::evidence::{self, Evidence, FEW_WITNESSES, MOST_WITNESSES};
 use super::format;
 use super::label;
-use super::survey::{Survey, Witness};
+use super::record::Witness;
+use super::survey::Survey;
 use super::timeline;
 
 /// All of them.

@@ -52,14 +52,14 @@ fn entity(c: char) -> Option<&'static str> {
 
 /// What stands for a character that cannot be seen.
 enum Sign {
-    Picture(char),
+    Byte(u32),
     Name(u32),
 }
 
 impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Sign::Picture(picture) => write!(f, "{picture}"),
+            Sign::Byte(code) => write!(f, "\\x{code:02x}"),
             Sign::Name(code) => write!(f, "⟨U+{code:04X}⟩"),
         }
     }
@@ -69,9 +69,8 @@ fn sign(c: char) -> Option<Sign> {
     let code = u32::from(c);
     match code {
         0x09 | 0x0a => None,
-        // The block of control pictures is in the order of the controls.
-        0..=0x1f => char::from_u32(0x2400 + code).map(Sign::Picture),
-        0x7f => Some(Sign::Picture('␡')),
+        // Not as control pictures: many fonts do not have them.
+        0..=0x1f | 0x7f => Some(Sign::Byte(code)),
         0x80..=0x9f
         | 0xad
         | 0x61c
@@ -108,7 +107,7 @@ pub fn clip(text: &str, most: usize) -> String {
 fn weight(c: char) -> usize {
     match (entity(c), sign(c)) {
         (Some(entity), _) => entity.len(),
-        (None, Some(Sign::Picture(picture))) => picture.len_utf8(),
+        (None, Some(Sign::Byte(_))) => 4,
         (None, Some(Sign::Name(_))) => 13,
         (None, None) => c.len_utf8(),
     }
@@ -153,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_shown() {
-        assert_eq!(escaped("\0\x1b[31m\r\x7f"), "␀␛[31m␍␡");
+        assert_eq!(escaped("\0\x1b[31m\r\x7f"), r"\x00\x1b[31m\x0d\x7f");
         assert_eq!(escaped("\u{202e}txt"), "⟨U+202E⟩txt");
         assert_eq!(escaped("a\u{200b}b\u{85}"), "a⟨U+200B⟩b⟨U+0085⟩");
         assert_eq!(escaped("line\n\tline שלום"), "line\n\tline שלום");

@@ -5,7 +5,7 @@
 
 use perjury_history::Nanos;
 
-use super::survey::Kind;
+use super::record::Kind;
 
 /// Cells in time.
 const COLUMNS: usize = 880;

@@ -4,7 +4,7 @@ use perjury_history::{Call, Micro, Outcome, Reply, Value};
 
 use super::escape::{clip, shorten};
 use super::format;
-use super::survey::Witness;
+use super::record::Witness;
 
 /// The letters of a value on a bar.
 const SHORT: usize = 18;

@@ -6,7 +6,7 @@ use super::banner::signs;
 use super::escape;
 use super::evidence::Evidence;
 use super::format;
-use super::survey::Kind;
+use super::record::{Counts, Kind, Reason};
 
 /// How many checkers and how many of their figures are listed.
 const MOST_FINDINGS: usize = 64;
@@ -91,7 +91,7 @@ fn said(finding: &perjury_history::Finding) -> Said {
 
 fn calls(evidence: &Evidence) -> Vec<CallLine> {
     let survey = &evidence.survey;
-    let line = |name: &'static str, counts: &super::survey::Counts| CallLine {
+    let line = |name: &'static str, counts: &Counts| CallLine {
         name,
         total: format::count(counts.total()),
         ended: Kind::ALL.map(|kind| format::count(counts.of(kind))).to_vec(),
@@ -109,7 +109,7 @@ fn calls(evidence: &Evidence) -> Vec<CallLine> {
 fn reasons(evidence: &Evidence) -> Vec<ReasonLine> {
     let mut all: Vec<_> = evidence.survey.reasons.iter().collect();
     all.sort_by_key(|(key, reason)| (std::cmp::Reverse(reason.count), *key));
-    let line = |((kind, code), reason): (&(Kind, String), &super::survey::Reason)| ReasonLine {
+    let line = |((kind, code), reason): (&(Kind, String), &Reason)| ReasonLine {
         kind: kind.name(),
         code: code.clone(),
         count: format::count(reason.count),

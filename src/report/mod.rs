@@ -23,6 +23,7 @@ mod label;
 mod logs;
 mod meaning;
 mod page;
+mod record;
 mod setting;
 mod survey;
 mod svg;

@@ -103,7 +103,7 @@ mod tests {
         }
         let message = Message { title: "</title><script>", text: "<b>\u{202e}&\x1b" };
         let page = render("message.html", &message, false).unwrap();
-        assert!(page.contains("&lt;b&gt;⟨U+202E⟩&amp;␛"), "{page}");
+        assert!(page.contains("&lt;b&gt;⟨U+202E⟩&amp;\\x1b"), "{page}");
         assert!(!page.contains("<script"), "{page}");
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::escape;
 use super::evidence::Evidence;
 use super::format;
-use super::survey::FaultLife;
+use super::record::FaultLife;
 
 /// What was claimed, and what was found.
 #[derive(Debug, Serialize)]

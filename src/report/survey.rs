@@ -6,13 +6,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use perjury_history::{
-    Call, Entry, Event, FaultId, Index, Injection, Nanos, NodeName, Outcome, Phase, Process,
-};
+use perjury_history::{Entry, Event, FaultId, Index, Nanos, Outcome, Phase, Process};
 
 use super::escape;
 use super::grid::Grid;
 use super::histogram::Histogram;
+use super::record::{Counts, FaultLife, Interval, Kind, Reason, Witness};
 
 /// How many intervals a chart over time has at the most.
 const MOST_INTERVALS: u64 = 120;
@@ -21,125 +20,6 @@ const MOST_CAUSES: usize = 200;
 /// How many faults are listed, and how many notes.
 const MOST_FAULTS: usize = 300;
 const MOST_NOTES: usize = 300;
-
-/// The three things that can come of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// It succeeded.
-    Ok,
-    /// It failed for sure.
-    Fail,
-    /// Nobody knows.
-    Info,
-}
-
-impl Kind {
-    /// All of them, in the order of tables.
-    pub const ALL: [Kind; 3] = [Kind::Ok, Kind::Fail, Kind::Info];
-
-    /// The word, which is also the class in style sheets.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Ok => "ok",
-            Kind::Fail => "fail",
-            Kind::Info => "info",
-        }
-    }
-
-    fn of(outcome: &Outcome) -> Kind {
-        match outcome {
-            Outcome::Ok(_) => Kind::Ok,
-            Outcome::Fail(_) => Kind::Fail,
-            Outcome::Info(_) => Kind::Info,
-        }
-    }
-}
-
-/// How many ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// By [`Kind`].
-    pub ended: [u64; 3],
-    /// Still open at the end of the history.
-    pub open: u64,
-}
-
-impl Counts {
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.ended.iter().sum::<u64>() + self.open
-    }
-
-    /// Those that ended so.
-    pub fn of(&self, kind: Kind) -> u64 {
-        self.ended[kind as usize]
-    }
-}
-
-/// One interval of time.
-#[derive(Clone, Debug, Default)]
-pub struct Interval {
-    /// How many operations ended in it, by [`Kind`].
-    pub ended: [u64; 3],
-    /// The slowest that began in it, by [`Kind`].
-    pub slowest: [Option<Nanos>; 3],
-    /// The latencies of those that began in it and succeeded.
-    pub latencies: Histogram,
-}
-
-/// Why operations did not succeed.
-#[derive(Clone, Debug)]
-pub struct Reason {
-    /// How many.
-    pub count: u64,
-    /// What was said the first time.
-    pub example: String,
-}
-
-/// The life of one fault.
-#[derive(Clone, Debug)]
-pub struct FaultLife {
-    /// Its number.
-    pub id: FaultId,
-    /// The word for its kind.
-    pub name: &'static str,
-    /// What and where, in words.
-    pub what: String,
-    /// The nodes on which something is done.
-    pub nodes: Vec<NodeName>,
-    /// When it was about to be injected.
-    pub from: Nanos,
-    /// What came of that.
-    pub injection: Option<Injection>,
-    /// When its heal was over.
-    pub until: Option<Nanos>,
-    /// What came of the heal.
-    pub heal: Option<Injection>,
-}
-
-impl FaultLife {
-    /// Did anything break, as far as is known?
-    pub fn may_have_effect(&self) -> bool {
-        !matches!(self.injection, Some(Injection::Skipped(_)))
-    }
-}
-
-/// An operation that a finding cites.
-#[derive(Clone, Debug)]
-pub struct Witness {
-    /// Its invocation.
-    pub index: Index,
-    /// Who.
-    pub process: Process,
-    /// Of whom.
-    pub node: NodeName,
-    /// What.
-    pub call: Call,
-    /// When.
-    pub start: Nanos,
-    /// What came of it and when.
-    pub end: Option<(Nanos, Outcome)>,
-}
 
 /// Everything that was gathered.
 #[derive(Debug, Default)]
@@ -342,7 +222,7 @@ impl Survey {
 
 #[cfg(test)]
 mod tests {
-    use perjury_history::Cause;
+    use perjury_history::{Call, Cause};
 
     use super::*;
 

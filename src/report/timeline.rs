@@ -12,7 +12,7 @@ use super::bands::{self, Bands};
 use super::elastic::{Elastic, Room};
 use super::format;
 use super::label;
-use super::survey::Witness;
+use super::record::Witness;
 use super::svg::{Px, Svg};
 
 const LEFT: f64 = 128.0;
@@ -134,11 +134,13 @@ fn draw_bands(
     }
 }
 
-/// A tick for each moment, and its number where there is room.
+/// A tick for each moment, and its number where there is room. The last one is the edge of the
+/// drawing, at which nothing happened.
 fn draw_axis(svg: &mut Svg, axis: &Elastic, bottom: f64, top: f64) {
     svg.line((LEFT, bottom), (axis.end(), bottom), "axis");
     let mut free = 0.0;
-    for moment in &axis.moments {
+    let moments = axis.moments.split_last().map(|(_, moments)| moments);
+    for moment in moments.unwrap_or_default() {
         let x = axis.x(*moment);
         svg.line((x, top), (x, bottom), "moment");
         svg.line((x, bottom), (x, bottom + 4.0), "axis");
@@ -153,7 +155,7 @@ fn draw_axis(svg: &mut Svg, axis: &Elastic, bottom: f64, top: f64) {
 
 fn draw_row(svg: &mut Svg, row: &Row, y: f64, end: f64) {
     let nodes: Vec<&str> = row.nodes.iter().map(NodeName::as_str).collect();
-    let nodes = super::escape::shorten(&nodes.join(", "), 16);
+    let nodes = super::escape::shorten(&nodes.join(", "), 13);
     svg.text(0.0, y + ROW / 2.0 - 1.0, "row-name", &format!("process {}", row.process));
     svg.text(0.0, y + ROW / 2.0 + 14.0, "row-node", &format!("on {nodes}"));
     svg.line((LEFT, y + ROW / 2.0 + 3.0), (end, y + ROW / 2.0 + 3.0), "thread");

@@ -52,7 +52,7 @@ impl From<Refusal> for Answer {
                 Answer::Bad("This path leads out of the run's folder, or is none.".into())
             }
             Refusal::Large(size) => Answer::Refused(format!(
-                "This file has {size} bytes, which is too much to send; open it in the run's folder."
+                "This file has {size} bytes, too many to send; open it in the run's folder."
             )),
             Refusal::Io(error) => Answer::Broken(error.to_string()),
         }

@@ -33,7 +33,6 @@ pub async fn serve(listener: TcpListener, results: PathBuf) -> io::Result<()> {
     let policy = host::Policy::of(listener.local_addr()?.ip());
     let router = Router::new()
         .route("/", get(runs))
-        .route("/runs/{id}/", get(list_files))
         .route("/runs/{id}/report.html", get(report_of))
         .route("/runs/{id}/files/", get(list_files))
         .route("/runs/{id}/files/{*path}", get(file))
