@@ -18,6 +18,7 @@ mod explain;
 mod linearizable;
 mod minimize;
 mod model;
+mod patterns;
 mod sentence;
 mod set_full;
 mod translate;

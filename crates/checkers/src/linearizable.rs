@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::translate::Searched;
 use crate::wording::count;
-use crate::{Checker, ModelName, Options, explain, minimize, translate};
+use crate::{Checker, ModelName, Options, explain, minimize, patterns, translate};
 
 /// How many illegal objects are cut down to their core; of the others the evidence is coarser.
 const MOST_CORES: usize = 8;
@@ -21,8 +21,12 @@ const MOST_CORES: usize = 8;
 /// What is known of one object.
 pub(crate) enum Decision {
     Legal,
-    /// The operations (by place in the history's operations) whose illegality was proved.
-    Illegal(Vec<usize>),
+    /// The operations (by place in the history's operations) whose illegality was proved, and the
+    /// one that the search did not get past.
+    Illegal {
+        part: Vec<usize>,
+        blocked: Option<usize>,
+    },
     GaveUp(Reason),
 }
 
@@ -35,10 +39,10 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> Finding {
         .par_iter()
         .map(|(key, group)| (key.clone(), decide(group, options, &meter)))
         .collect();
-    let illegal: Vec<(Option<Key>, Vec<usize>)> = decisions
+    let illegal: Vec<(Option<Key>, Vec<usize>, Option<usize>)> = decisions
         .iter()
         .filter_map(|(key, decision)| match decision {
-            Decision::Illegal(part) => Some((key.clone(), part.clone())),
+            Decision::Illegal { part, blocked } => Some((key.clone(), part.clone(), *blocked)),
             _ => None,
         })
         .collect();
@@ -47,10 +51,8 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> Finding {
         .into_par_iter()
         .take(Finding::MOST_ANOMALIES)
         .enumerate()
-        .map(|(at, (key, part))| {
-            let part =
-                if at < MOST_CORES { minimize::core(part, operations, options) } else { part };
-            explain::anomaly(key, &part, operations, options.model, &options.initial)
+        .map(|(at, (key, part, blocked))| {
+            explained(key, part, blocked, at < MOST_CORES, operations, options)
         })
         .collect();
     let reasons: Vec<Reason> = decisions
@@ -64,6 +66,35 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> Finding {
     finding.stats.insert("states".into(), meter.states().into());
     finding.stats.insert("model".into(), options.model.name().into());
     finding
+}
+
+/// Looks for a pattern with a name in the whole part, then for a small core, and then for the
+/// pattern in that.
+fn explained(
+    key: Option<Key>,
+    mut part: Vec<usize>,
+    blocked: Option<usize>,
+    shrink: bool,
+    operations: &[Operation],
+    options: &Options,
+) -> Anomaly {
+    let on_object = |operation: &&Operation| operation.call.key() == key.as_ref();
+    let object: Vec<&Operation> = operations.iter().filter(on_object).collect();
+    let named = |part: &[usize]| {
+        // Only where a read returns what one operation wrote.
+        let (true, Some(key)) = (options.model.is_register(), &key) else { return None };
+        let part: Vec<&Operation> = part.iter().map(|at| &operations[*at]).collect();
+        let blocked = blocked.map(|at| &operations[at]);
+        let pattern = patterns::find(&part, blocked, &object, &options.initial)?;
+        Some(explain::pattern(key, &pattern))
+    };
+    if let Some(anomaly) = named(&part) {
+        return anomaly;
+    }
+    if shrink {
+        part = minimize::core(part, blocked, operations, options);
+    }
+    named(&part).unwrap_or_else(|| explain::general(key.clone(), &part, operations))
 }
 
 fn summed(
@@ -178,13 +209,14 @@ where
         Search::Exhausted { reason, .. } => Decision::GaveUp(reason),
         Search::Illegal(evidence) => {
             // What was called after the blocked operation returned has no part in the proof.
-            let end = evidence.blocked().filter_map(|at| history[at].interval().1).max();
+            let blocked = evidence.blocked().max_by_key(|at| history[*at].interval().1);
+            let end = blocked.and_then(|at| history[at].interval().1);
             let involved = places
                 .iter()
                 .zip(&history)
                 .filter(|(_, operation)| end.is_none_or(|end| operation.interval().0 <= end));
             let part: Vec<usize> = involved.map(|(place, _)| *place).collect();
-            Decision::Illegal(part)
+            Decision::Illegal { part, blocked: blocked.map(|at| places[at]) }
         }
     }
 }

@@ -47,6 +47,11 @@ impl ModelName {
         }
     }
 
+    /// Is each object a register, of which a read returns what one operation wrote?
+    pub(crate) fn is_register(self) -> bool {
+        matches!(self, ModelName::Register | ModelName::CasRegister | ModelName::Kv)
+    }
+
     /// The calls that it knows, by their names in the history.
     pub(crate) fn calls(self) -> &'static [&'static str] {
         match self {

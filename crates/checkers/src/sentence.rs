@@ -1,6 +1,6 @@
-//! The judgement in one sentence.
+//! The judgement in one sentence, for someone who has not read about checkers.
 
-use perjury_history::{Finding, Verdict};
+use perjury_history::{AnomalyKind, Finding, Verdict};
 
 use crate::worst;
 
@@ -10,12 +10,43 @@ pub fn sentence(findings: &[Finding], subject: &str) -> String {
     let decisive = findings.iter().find(|finding| finding.verdict == verdict);
     let Some(decisive) = decisive else { return format!("Nothing was checked of {subject}.") };
     match verdict {
-        Verdict::Invalid => format!("{subject} broke its word: {}", decisive.summary),
-        Verdict::Unknown => format!("Nothing is proved about {subject}: {}", decisive.summary),
+        Verdict::Invalid => broken(findings, decisive, subject),
+        Verdict::Unknown => {
+            format!("Nothing is proved about {subject}: {}", continued(&decisive.summary))
+        }
         Verdict::Valid => {
             // The last finding is about the property; the ones before say that it may be trusted.
             let last = findings.last().map_or("", |finding| finding.summary.as_str());
-            format!("No anomaly in {subject}: {last}")
+            format!("No anomaly in {subject}: {}", continued(last))
         }
+    }
+}
+
+fn broken(findings: &[Finding], decisive: &Finding, subject: &str) -> String {
+    let Some(anomaly) = decisive.anomalies.first() else {
+        return format!("{subject} broke its word: {}", continued(&decisive.summary));
+    };
+    let plain = match anomaly.kind {
+        AnomalyKind::NonLinearizable => "no order of the operations explains its answers",
+        AnomalyKind::StaleRead => "a read missed what had been acknowledged or read before",
+        AnomalyKind::PhantomValue => "a read returned what cannot have been written",
+        AnomalyKind::LostWrite => "something that had been acknowledged or read is gone",
+        AnomalyKind::DuplicateElement => "a read returned an element more often than it was added",
+    };
+    let count: u64 = findings.iter().map(|finding| finding.anomaly_count).sum();
+    let (of, kind) = (if count == 1 { "" } else { ", the first of " }, anomaly.kind);
+    let more = if count == 1 { String::new() } else { format!("{count} anomalies") };
+    format!("{subject} broke its word: {plain} ({kind}{of}{more}).")
+}
+
+/// A sentence as what follows a colon.
+fn continued(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    match (letters.next(), letters.clone().next()) {
+        // An abbreviation keeps its capitals.
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => sentence.to_owned(),
     }
 }

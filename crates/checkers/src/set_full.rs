@@ -1,11 +1,14 @@
 //! What became of each element of a set: Jepsen's `set-full`, with its defects mended.
 //!
 //! An element is *known* from the end of its acknowledged add, or of the first read that shows it,
-//! on. A read that begins after that must show it. It is **lost** if from some such read on no
-//! read shows it any more, **stale** if a later read shows it again. It is a **duplicate** if one
-//! read shows it twice, a **phantom** if a read shows it although its add was never called, was
-//! called only after the read, or had failed for sure. Each of these contradicts a linearizable
-//! set by itself, so nothing has to be searched. An add in doubt may show up or not.
+//! on. A read that begins after that must show it. It is **lost** if some such read and every read
+//! that began later miss it, **stale** if a later one shows it again. It is a **duplicate** if one
+//! read shows it more often than it can have been added, a **phantom** if a read shows it although
+//! its add was never called, was called only after the read, or had failed for sure. Each of these
+//! contradicts a linearizable set by itself, so nothing has to be searched. An add in doubt may
+//! show up or not. The set is taken to be empty at first.
+//!
+//! Jepsen's checker never reports duplicates: it asks for counts below one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -110,8 +113,8 @@ fn wrong(tally: &Tally) -> String {
     let kinds = [
         (tally.lost, "lost"),
         (tally.stale, "missing from a read and back later"),
-        (tally.duplicated, "shown twice by one read"),
-        (tally.phantom, "shown although never added"),
+        (tally.duplicated, "shown too often by one read"),
+        (tally.phantom, "shown that cannot have been there"),
     ];
     let parts: Vec<String> = kinds
         .into_iter()
@@ -306,6 +309,7 @@ fn duplicate(key: &Key, value: &Value, adds: &[&Operation], reads: &[Read<'_>]) 
     let read = reads.iter().find(|read| shown(read) > possible(adds, read).count() as u64)?;
     let times = |number: u64| match number {
         1 => "once".to_owned(),
+        2 => "twice".to_owned(),
         more => format!("{more} times"),
     };
     let operation = read.operation;

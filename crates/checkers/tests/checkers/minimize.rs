@@ -190,6 +190,9 @@ fn a_planted_stale_read_among_200_operations_has_a_core_of_four_at_most() {
         for anomaly in &anomalies {
             assert!(anomaly.witnesses.len() <= 4, "seed {seed}: {anomaly:?}");
             assert_proof(anomaly, &operations, &history);
+            if std::env::var_os("PERJURY_SHOW").is_some() {
+                println!("{} {}", anomaly.kind, anomaly.detail);
+            }
             if anomaly.kind == AnomalyKind::StaleRead {
                 named += 1;
                 assert!(
@@ -221,8 +224,11 @@ fn with_few_values_a_core_is_still_a_proof() {
     assert!(sizes[sizes.len() / 2] <= 8, "{sizes:?}");
 }
 
-/// Puts a write that is acknowledged and has no effect before the entry of that position.
-fn lose(history: &mut History, at: usize) {
+/// Puts a write that is acknowledged and has no effect before the first entry from that position
+/// on that has a later time than the one before it.
+fn lose(history: &mut History, from: usize) {
+    let times: Vec<u64> = history.entries.iter().map(|entry| entry.time).collect();
+    let at = (from..times.len()).find(|at| times[*at] > times[at - 1]).unwrap();
     for entry in &mut history.entries {
         entry.time *= 10;
         let later = |index: &mut Index| index.0 += if index.0 >= at as u64 { 2 } else { 0 };
