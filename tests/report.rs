@@ -2,6 +2,8 @@
 //! a folder has a report, a real browser shows it and runs nothing, and the index gives out only
 //! what it should.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are no #[test] functions")]
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
