@@ -256,11 +256,8 @@ fn the_report_of_a_run_says_what_happened() {
     assert!(page.contains(sums));
 }
 
-/// What is done to the folder of a usual run, and what its report then says.
-type Case = (&'static str, fn(&mut Run), &'static [&'static str]);
-
 #[test]
-fn every_state_of_a_folder_has_a_report() {
+fn every_verdict_has_a_report() {
     let rejudge = |run: &Run, change: fn(&mut Judgement)| {
         let mut judgement = run.folder.judgement().unwrap();
         change(&mut judgement);
@@ -279,58 +276,66 @@ fn every_state_of_a_folder_has_a_report() {
     let outside = usual(Verdict::Invalid);
     rejudge(&outside, |all| all.outside_claim = Some("two of three were down".into()));
     assert!(outside.page().contains("two of three were down"));
-    let cases: [Case; 8] = [
-        ("no verdict", |run| drop(fs::remove_file(run.file("verdict.json"))), &["not judged"]),
-        (
-            "no environment",
-            |run| drop(fs::remove_file(run.file("environment.json"))),
-            &["Environment unknown", "environment.json is missing"],
-        ),
-        (
-            "no declaration",
-            |run| fs::remove_file(run.file("run.toml")).unwrap(),
-            &["Declaration unknown", "no readable run.toml"],
-        ),
-        (
-            "broken declaration",
-            |run| fs::write(run.file("run.toml"), hostile()).unwrap(),
-            &["Declaration unknown"],
-        ),
-        (
-            "changed history",
-            |run| fs::write(run.file("history.jsonl.zst"), hostile()).unwrap(),
-            &["History unreadable", "SHA-256 is"],
-        ),
-        (
-            "cut history",
-            |run| {
-                fs::remove_file(run.file("SHA256SUMS")).unwrap();
-                let path = run.file("history.jsonl.zst");
-                let text = perjury_history::read_bytes(&path).unwrap().0;
-                fs::remove_file(path).unwrap();
-                fs::write(run.file("history.jsonl"), &text[..text.len() - 9]).unwrap();
-            },
-            &["Truncated history", "the run was not sealed"],
-        ),
-        (
-            "interrupted",
-            |run| {
-                let mut environment = environment();
-                environment.ended.as_mut().unwrap().interrupted = true;
-                run.folder.write_environment(&environment).unwrap();
-            },
-            &["Interrupted"],
-        ),
-        (
-            "killed",
-            |run| {
-                let environment = Environment { ended: None, ..environment() };
-                run.folder.write_environment(&environment).unwrap();
-            },
-            &["Not finished"],
-        ),
-    ];
-    for (name, change, expected) in cases {
+}
+
+/// What is done to the folder of a usual run, and what its report then says.
+type Case = (&'static str, fn(&mut Run), &'static [&'static str]);
+
+const CASES: [Case; 8] = [
+    ("no verdict", |run| drop(fs::remove_file(run.file("verdict.json"))), &["not judged"]),
+    (
+        "no environment",
+        |run| drop(fs::remove_file(run.file("environment.json"))),
+        &["Environment unknown", "environment.json is missing"],
+    ),
+    (
+        "no declaration",
+        |run| fs::remove_file(run.file("run.toml")).unwrap(),
+        &["Declaration unknown", "no readable run.toml"],
+    ),
+    (
+        "broken declaration",
+        |run| fs::write(run.file("run.toml"), hostile()).unwrap(),
+        &["Declaration unknown"],
+    ),
+    (
+        "changed history",
+        |run| fs::write(run.file("history.jsonl.zst"), hostile()).unwrap(),
+        &["History unreadable", "SHA-256 is"],
+    ),
+    (
+        "cut history",
+        |run| {
+            fs::remove_file(run.file("SHA256SUMS")).unwrap();
+            let path = run.file("history.jsonl.zst");
+            let text = perjury_history::read_bytes(&path).unwrap().0;
+            fs::remove_file(path).unwrap();
+            fs::write(run.file("history.jsonl"), &text[..text.len() - 9]).unwrap();
+        },
+        &["Truncated history", "the run was not sealed"],
+    ),
+    (
+        "interrupted",
+        |run| {
+            let mut environment = environment();
+            environment.ended.as_mut().unwrap().interrupted = true;
+            run.folder.write_environment(&environment).unwrap();
+        },
+        &["Interrupted"],
+    ),
+    (
+        "killed",
+        |run| {
+            let environment = Environment { ended: None, ..environment() };
+            run.folder.write_environment(&environment).unwrap();
+        },
+        &["Not finished"],
+    ),
+];
+
+#[test]
+fn every_state_of_a_folder_has_a_report() {
+    for (name, change, expected) in CASES {
         let mut run = usual(Verdict::Valid);
         change(&mut run);
         let page = run.page();

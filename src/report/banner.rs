@@ -8,7 +8,6 @@ use super::escape;
 use super::evidence::Evidence;
 use super::format;
 use super::record::{FaultLife, Kind};
-use crate::config::Expect;
 
 /// The banner.
 #[derive(Debug, Serialize)]
@@ -111,11 +110,8 @@ pub fn banner(evidence: &Evidence) -> Banner {
         Ok(judgement) => escape::clip(&judgement.sentence, 1000),
         Err(why) => format!("This run was not judged: {why}."),
     };
-    let subject = match &evidence.spec {
-        Ok(spec) => {
-            let names = &spec.names;
-            format!("{} · {} · {}", names.database, names.workload, names.nemesis)
-        }
+    let subject = match &evidence.declared {
+        Ok(all) => format!("{} · {} · {}", all.database, all.workload, all.nemesis),
         Err(_) => evidence.id.clone(),
     };
     let (notices, facts) = (notices(evidence), facts(evidence));
@@ -174,56 +170,53 @@ fn ending(evidence: &Evidence) -> Option<Notice> {
 
 /// What was expected, if not the absence of anomalies.
 fn expectation(evidence: &Evidence) -> Option<Notice> {
-    let (title, text) = match &evidence.spec {
+    let declared = match &evidence.declared {
         Err(why) => return Some(Notice::grave("Declaration unknown", why)),
-        Ok(spec) => match spec.expect {
-            Expect::Valid => return None,
-            Expect::Invalid => (
-                "Anomaly expected",
-                "This run was declared to find an anomaly (expect = \"invalid\"): its absence \
-                 would be news.",
-            ),
-            Expect::Any => {
-                ("Nothing expected", "This run was declared to expect nothing (expect = \"any\").")
-            }
-        },
+        Ok(declared) => declared,
+    };
+    let (title, text) = match declared.expect.as_str() {
+        "valid" => return None,
+        "invalid" => (
+            "Anomaly expected",
+            "This run was declared to find an anomaly (expect = \"invalid\"): its absence would be \
+             news.",
+        ),
+        _ => ("Nothing expected", "This run was declared to expect nothing in particular."),
     };
     Some(Notice { grave: false, ..Notice::grave(title, text) })
 }
 
 fn facts(evidence: &Evidence) -> Vec<Fact> {
     let mut all = Vec::new();
-    let mut say = |name, value: String, code| all.push(Fact { name, value, code });
-    let unknown = || "unknown".to_owned();
+    let mut say = |name, value: &str, code| {
+        all.push(Fact { name, value: escape::clip(value, 300), code });
+    };
     let environment = evidence.environment.as_ref().ok();
-    if let Ok(spec) = &evidence.spec {
-        say("Database", spec.names.database.clone(), false);
+    let declared = evidence.declared.as_ref().ok();
+    if let Some(declared) = declared {
+        say("Database", &declared.database, false);
     }
-    let version = environment.map(|all| all.database_version.clone());
-    say("Version", version.filter(|text| !text.is_empty()).unwrap_or_else(unknown), false);
-    if let Ok(spec) = &evidence.spec {
-        say("Workload", spec.names.workload.clone(), false);
-        say("Nemesis", spec.names.nemesis.clone(), false);
+    let version = environment.map(|all| all.database_version.as_str());
+    say("Version", version.filter(|text| !text.is_empty()).unwrap_or("unknown"), false);
+    if let Some(declared) = declared {
+        say("Workload", &declared.workload, false);
+        say("Nemesis", &declared.nemesis, false);
         let nodes = environment.map_or(0, |all| all.nodes.len() as u64);
-        let nodes = if nodes > 0 {
-            format!(", {}", format::counted(nodes, "node", "nodes"))
-        } else {
-            String::new()
-        };
-        say("Cluster", format!("{}{nodes}", spec.names.cluster), false);
-        let load = &spec.workload;
-        let rate =
-            if load.rate > 0.0 { format!("{} ops/s", load.rate) } else { "full speed".into() };
-        let clients = format::counted(load.concurrency as u64, "client", "clients");
-        say("Load", format!("{rate}, {clients}"), false);
-        say("Seed", spec.seed.clone(), true);
+        let nodes = Some(format::counted(nodes, "node", "nodes")).filter(|_| nodes > 0);
+        let nodes = nodes.map_or(String::new(), |nodes| format!(", {nodes}"));
+        say("Cluster", &format!("{}{nodes}", declared.cluster), false);
+        let full = declared.rate <= 0.0;
+        let rate = if full { "full speed".into() } else { format!("{} ops/s", declared.rate) };
+        let clients = format::counted(declared.clients as u64, "client", "clients");
+        say("Load", &format!("{rate}, {clients}"), false);
+        say("Seed", &declared.seed, true);
     }
-    say("Started", environment.map_or_else(unknown, |all| all.started.clone()), false);
+    say("Started", environment.map_or("unknown", |all| &all.started), false);
     let took = environment.and_then(|all| all.ended.as_ref()).map(|ended| ended.took_ms);
     let took = took.map(|millis| millis.saturating_mul(1_000_000));
     let recorded = format!("{} recorded", format::length(evidence.survey.span));
-    say("Duration", took.map_or(recorded, format::length), false);
-    say("Faults", faults(evidence), false);
+    say("Duration", &took.map_or(recorded, format::length), false);
+    say("Faults", &faults(evidence), false);
     all
 }
 

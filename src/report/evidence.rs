@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::path::Path;
 
 use perjury_history::{Anomaly, Index, Judgement, Truncation};
 
 use super::survey::{Survey, survey};
-use crate::config::RunSpec;
 use crate::store::{Environment, RunFolder, StoreError};
 
 /// Of how many anomalies the operations are kept.
@@ -24,8 +24,8 @@ pub const FEW_WITNESSES: usize = 12;
 pub struct Evidence {
     /// The run's id.
     pub id: String,
-    /// Its declaration.
-    pub spec: Result<RunSpec, String>,
+    /// What was declared.
+    pub declared: Result<Declared, String>,
     /// The declaration as it stands in the folder.
     pub spec_text: Option<String>,
     /// Where and when.
@@ -57,7 +57,7 @@ impl Evidence {
         let history_file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Evidence {
             id: folder.id(),
-            spec: folder.spec().map_err(|error| why(folder, &error)),
+            declared: declared(folder),
             spec_text: read_small(&folder.path().join("run.toml")),
             environment: folder.environment().map_err(|error| why(folder, &error)),
             judgement,
@@ -82,6 +82,46 @@ impl Evidence {
         };
         findings.unwrap_or_default().iter().map(count).sum()
     }
+}
+
+/// What a report tells of a declaration; the whole of it stands there as text.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The name of the database's declaration, and so on.
+    pub database: String,
+    /// See `database`.
+    pub workload: String,
+    /// See `database`.
+    pub nemesis: String,
+    /// See `database`.
+    pub cluster: String,
+    /// Operations a second; 0 for as many as the clients manage.
+    pub rate: f64,
+    /// How many clients.
+    pub clients: usize,
+    /// The seed, in hex.
+    pub seed: String,
+    /// The word for what is expected: `valid`, `invalid` or `any`.
+    pub expect: String,
+}
+
+fn declared(folder: &RunFolder) -> Result<Declared, String> {
+    let spec = folder.spec().map_err(|error| why(folder, &error))?;
+    let expect = serde_json::to_value(spec.expect).map_err(|error| error.to_string())?;
+    // A part may have been named by its path.
+    let name = |name: String| {
+        Path::new(&name).file_stem().map_or(name.clone(), |stem| stem.to_string_lossy().into())
+    };
+    Ok(Declared {
+        database: name(spec.names.database),
+        workload: name(spec.names.workload),
+        nemesis: name(spec.names.nemesis),
+        cluster: name(spec.names.cluster),
+        rate: spec.workload.rate,
+        clients: spec.workload.concurrency,
+        seed: spec.seed,
+        expect: expect.as_str().unwrap_or_default().to_owned(),
+    })
 }
 
 fn shown(judgement: &Judgement) -> Vec<&Anomaly> {
@@ -115,7 +155,7 @@ fn why(folder: &RunFolder, error: &StoreError) -> String {
 }
 
 /// A text file of at most a megabyte.
-fn read_small(path: &std::path::Path) -> Option<String> {
+fn read_small(path: &Path) -> Option<String> {
     let size = std::fs::symlink_metadata(path).ok().filter(|meta| meta.is_file())?.len();
     if size > 1 << 20 {
         return None;
