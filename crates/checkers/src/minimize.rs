@@ -255,7 +255,12 @@ fn is_blind(operation: &Operation) -> bool {
 }
 
 fn changes_nothing(operation: &Operation) -> bool {
-    operation.call.is_read_only() || is_unswapped(operation)
+    operation.call.is_read_only() || is_unswapped(operation) || found_empty(operation)
+}
+
+/// A dequeue that found its queue empty.
+fn found_empty(operation: &Operation) -> bool {
+    matches!(operation.outcome(), Some(Outcome::Ok(Reply::Empty)))
 }
 
 fn is_unswapped(operation: &Operation) -> bool {
