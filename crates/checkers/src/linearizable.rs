@@ -14,7 +14,7 @@ use perjury_porcupine::{Meter, Model, PowerSet, Reason, Search, check_within};
 use rayon::prelude::*;
 
 use crate::translate::Searched;
-use crate::wording::count;
+use crate::wording::{count, time};
 use crate::{Checker, ModelName, Options, Order, explain, minimize, patterns, translate};
 
 /// How many illegal objects are cut down to their core; of the others the evidence is coarser.
@@ -72,6 +72,8 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     finding.stats.insert("path".into(), "search".into());
     if let Some(prefix) = explained_prefix(&decisions, operations) {
         finding.stats.insert("explained-before".into(), prefix.into());
+        let until = format!(" What was answered before {} has an order.", time(prefix));
+        finding.summary.push_str(&until);
     }
     let order = |(key, decision): (Option<Key>, Decision)| match decision {
         Decision::Legal(places) => Some(Order::of(key, &places, operations)),
@@ -132,7 +134,10 @@ fn explained(
     if shrink {
         part = minimize::core(part, blocked, operations, options);
     }
-    named(&part).unwrap_or_else(|| explain::general(key.clone(), &part, operations))
+    named(&part).unwrap_or_else(|| {
+        let needed = minimize::intervals::needed(&part, operations, options);
+        explain::general(key.clone(), &part, needed.as_deref(), operations)
+    })
 }
 
 fn summed(

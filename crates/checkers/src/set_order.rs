@@ -3,79 +3,88 @@
 //! Only a maker of certificates: what it makes is checked by [`verify`](crate::verify), so a
 //! mistake here could lose a certificate and never forge one.
 //!
-//! Why nothing is lost. In a linearization the sets that reads show grow, so the reads fall into
-//! levels by what they show, smallest first, and the order of the levels is forced. Every add that
-//! took effect comes after all reads that do not show its element; one add of each element that is
-//! shown comes before the first read that does. So each add has a level before whose reads it can
-//! stand earliest, an element's earliest add *must* stand there, and the others go as early as the
-//! reads that ended before them allow. Inside one level adds stand before reads, both sorted by the
-//! start of their calls, which is an order that respects real time whenever there is one.
+//! Why nothing is lost. In a linearization the sets that reads show grow, so sorting the reads by
+//! size, and those of equal sets by their start, gives their order; each read is a level. Every add
+//! that took effect comes after all reads that do not show its element, and one add of each element
+//! that is shown comes before the first read that does: the one that was called first can do that
+//! if any can. The others change nothing and go as early as what ended before them allows. Adds
+//! before the same read are sorted by the start of their calls. That is an order that respects real
+//! time whenever there is one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use perjury_history::{Call, Index, Operation, Outcome, Reply, Value};
 
 /// Invocations in an order to be verified; `None` if the reads do not form a chain.
-pub(crate) fn order(operations: &[&Operation]) -> Option<Vec<Index>> {
-    let mut reads: Vec<(BTreeSet<&Value>, &Operation)> = operations
+pub(crate) fn order<'a>(operations: &[&'a Operation]) -> Option<Vec<Index>> {
+    let mut reads: Vec<(BTreeSet<&Value>, &'a Operation)> = operations
         .iter()
         .filter_map(|operation| Some((elements(operation)?, *operation)))
         .collect();
     reads.sort_by_key(|(shown, read)| (shown.len(), read.start));
-    let mut level = 0;
-    let mut levels = Vec::with_capacity(reads.len());
     // At which level each element is shown for the first time.
     let mut first_shown: HashMap<&Value, usize> = HashMap::new();
-    for (at, (shown, _)) in reads.iter().enumerate() {
-        if at > 0 && *shown != reads[at - 1].0 {
-            if !reads[at - 1].0.is_subset(shown) {
-                return None;
-            }
-            level += 1;
+    for (level, (shown, _)) in reads.iter().enumerate() {
+        if level > 0 && !reads[level - 1].0.is_subset(shown) {
+            return None;
         }
-        levels.push(level);
         for value in shown {
             first_shown.entry(value).or_insert(level);
         }
     }
-    let past = level + 1;
-    // Reads by their end, each with the highest level among those that ended no later.
-    let mut ended: Vec<(u64, usize)> = reads
-        .iter()
-        .zip(&levels)
-        .filter_map(|((_, read), level)| Some((read.end()?, *level)))
-        .collect();
-    ended.sort_unstable();
-    for at in 1..ended.len() {
-        ended[at].1 = ended[at].1.max(ended[at - 1].1);
-    }
-    // (level, read after add, start, invocation)
-    let mut placed: Vec<(usize, bool, u64, Index)> = reads
-        .iter()
-        .zip(&levels)
-        .map(|((_, read), level)| (*level, true, read.start, read.invoked))
-        .collect();
+    let read = |(level, (_, of)): (usize, &(_, &'a Operation))| Place { level, reads: true, of };
+    let mut places: Vec<Place<'a>> = reads.iter().enumerate().map(read).collect();
+    let mut repeated = Vec::new();
     for (element, adds) in adds(operations) {
-        let shown = first_shown.get(element).copied();
-        for (rank, add) in adds.iter().enumerate() {
-            let answered = matches!(add.outcome(), Some(Outcome::Ok(_)));
-            let level = match shown {
-                // Not seen by any read: it may have had no effect.
-                None if !answered => continue,
-                None => past,
+        let answered = |add: &&Operation| matches!(add.outcome(), Some(Outcome::Ok(_)));
+        match (first_shown.get(element), adds.split_first()) {
+            (Some(level), Some((first, others))) => {
+                places.push(Place { level: *level, reads: false, of: first });
                 // What is in doubt is needed only to explain the first read.
-                Some(_) if rank > 0 && !answered => continue,
-                Some(level) if rank == 0 => level,
-                Some(level) => {
-                    let before = ended.partition_point(|(end, _)| *end < add.start);
-                    before.checked_sub(1).map_or(level, |at| level.max(ended[at].1 + 1))
-                }
-            };
-            placed.push((level, false, add.start, add.invoked));
+                repeated.extend(others.iter().copied().filter(answered).map(|add| (*level, add)));
+            }
+            // Not seen by any read: an add in doubt may have had no effect.
+            _ => {
+                let unseen = adds.into_iter().filter(answered);
+                places.extend(unseen.map(|of| Place { level: reads.len(), reads: false, of }));
+            }
         }
     }
-    placed.sort_unstable();
-    Some(placed.into_iter().map(|(_, _, _, invoked)| invoked).collect())
+    place_repeated(repeated, &mut places);
+    places.sort_by_key(|place| (place.level, place.reads, place.of.start, place.of.invoked));
+    Some(places.into_iter().map(|place| place.of.invoked).collect())
+}
+
+/// Where an operation stands: at which level, and there before or among its reads.
+struct Place<'a> {
+    level: usize,
+    reads: bool,
+    of: &'a Operation,
+}
+
+impl Place<'_> {
+    /// The lowest level of whatever begins after this has ended, and when that is.
+    fn bound(&self) -> Option<Reverse<(u64, usize)>> {
+        Some(Reverse((self.of.end()?, self.level + usize::from(self.reads))))
+    }
+}
+
+/// Gives every further add of an element the lowest level at which it can stand, from the one where
+/// the element is there: that of whatever ended before it began.
+fn place_repeated<'a>(mut repeated: Vec<(usize, &'a Operation)>, places: &mut Vec<Place<'a>>) {
+    repeated.sort_by_key(|(_, add)| add.start);
+    let mut ends: BinaryHeap<Reverse<(u64, usize)>> =
+        places.iter().filter_map(Place::bound).collect();
+    let mut lowest = 0;
+    for (level, of) in repeated {
+        while ends.peek().is_some_and(|Reverse((end, _))| *end < of.start) {
+            lowest = lowest.max(ends.pop().map_or(0, |Reverse((_, level))| level));
+        }
+        let place = Place { level: level.max(lowest), reads: false, of };
+        ends.extend(place.bound());
+        places.push(place);
+    }
 }
 
 /// The adds of each element that may have taken effect, the one that was called first in front.

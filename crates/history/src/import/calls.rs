@@ -68,13 +68,26 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Do the reads that were answered give numbers, and nothing but numbers and nils?
+/// Do the reads that were answered give numbers, and nothing but numbers and nils? Where there are
+/// none, is one number added twice? That is no way to fill a set.
 fn counts(entries: &[Said], keyed: bool) -> bool {
     let answered = |said: &&Said| said.kind == Kind::Ok && said.f.as_deref() == Some("read");
     let values = entries.iter().filter(answered).map(|said| match said.value.list() {
         Some([_, value]) if keyed => value,
         _ => &said.value,
     });
+    if values.clone().next().is_none() {
+        let mut seen = HashSet::new();
+        let added = entries
+            .iter()
+            .filter(|said| said.kind == Kind::Invoke && said.f.as_deref() == Some("add"));
+        let mut numbers = added.map(|said| match said.value {
+            Datum::Int(number) => Some(number),
+            _ => None,
+        });
+        return numbers.clone().all(|number| number.is_some())
+            && numbers.any(|number| !seen.insert(number));
+    }
     values.clone().any(|value| matches!(value, Datum::Int(_)))
         && values.into_iter().all(|value| matches!(value, Datum::Int(_) | Datum::Nil))
 }
