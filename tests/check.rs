@@ -106,6 +106,21 @@ fn a_certificate_is_written_and_verified_and_a_tampered_one_refused() {
 }
 
 #[test]
+fn the_strongest_specification_is_named() {
+    let files = Files::new();
+    let stale = GOOD.replace(":read :value 1", ":read :value nil");
+    files.put("stale.edn", &stale);
+    let ended = files.bench.perjury(&["check", "stale.edn", "--strongest", "--json"]);
+    ended.expect(1, &["strongest: 2-atomic and sequential; reads were late by up to 1 ns"]);
+    let told = &ended.json()["strongest"];
+    assert_eq!(told["strongest"], serde_json::json!(["2-atomic", "sequential"]));
+    assert_eq!(told["specifications"]["regular"]["answer"], "broken");
+    files.put("good.edn", GOOD);
+    let ended = files.bench.perjury(&["check", "good.edn", "--strongest"]);
+    ended.expect(0, &["good.edn: strongest: linearizable\n"]);
+}
+
+#[test]
 fn counters_and_queues_are_known() {
     let files = Files::new();
     files.put(

@@ -145,6 +145,9 @@ pub struct Check {
     /// Write the proof of what is linearizable: a file for one input, a folder for several
     #[arg(long, value_name = "OUT", conflicts_with = "verify")]
     pub certificate: Option<PathBuf>,
+    /// Also say what the strongest specification is that the history still satisfies
+    #[arg(long)]
+    pub strongest: bool,
     /// Check this proof against the one history file, without any search
     #[arg(long, value_name = "CERTIFICATE")]
     pub verify: Option<PathBuf>,

@@ -20,6 +20,7 @@ mod linearizable;
 mod minimize;
 mod model;
 mod patterns;
+pub mod relaxed;
 mod sentence;
 mod set_full;
 mod set_order;

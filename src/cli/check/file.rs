@@ -8,7 +8,7 @@ use perjury_history::import::{self, Imported};
 use perjury_history::{Finding, Verdict};
 use serde_json::{Value as Json, json};
 
-use super::{Said, Settings, shown};
+use super::{Said, Settings, shown, strongest};
 use crate::cli::Exit;
 
 /// The history and its model, or what is to be said instead.
@@ -60,6 +60,8 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
     if let Some(anomaly) = findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next() {
         said.line(&name, format_args!("{}: {}", anomaly.kind, anomaly.detail));
     }
+    let strongest =
+        settings.strongest.then(|| strongest::tell(&name, &imported.history, &options, &mut said));
     said.object(json!({
         "schema": 1,
         "path": path,
@@ -71,6 +73,7 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
         "states": stat("states"),
         "taken": stat("path"),
         "findings": findings,
+        "strongest": strongest,
         "exit": said.exit.code(),
     }));
     if let Some(target) = &settings.certificate {

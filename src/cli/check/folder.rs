@@ -5,7 +5,7 @@ use std::path::Path;
 use perjury_checkers::{Options, judge_with_certificate};
 use serde_json::json;
 
-use super::{Said, Settings, shown};
+use super::{Said, Settings, shown, strongest};
 use crate::cli::Exit;
 use crate::cli::judge::{JudgeError, judge_run};
 use crate::store::{RunFolder, StoreError};
@@ -34,17 +34,23 @@ fn judged(at: usize, path: &Path, settings: &Settings<'_>) -> Result<Said, Judge
         said.line(&name, format_args!("compromised: {why}"));
     }
     said.line(&name, format_args!("report {}", judged.report.display()));
-    said.object(json!({
+    let mut object = json!({
         "schema": 1, "path": path, "judgement": judgement, "exit": said.exit.code(),
-    }));
-    if let Some(target) = &settings.certificate {
+    });
+    if settings.certificate.is_some() || settings.strongest {
         let history = folder.history()?;
         let header = history.header.as_ref().map(|header| header.model.as_str());
         let named = header.unwrap_or_default().parse().map_err(JudgeError::Model);
         let model = settings.model.map_or(named, Ok)?;
         let options = Options { budget: settings.budget.clone(), ..Options::new(model) };
-        let (_, certificate) = judge_with_certificate(&history, &options);
-        target.write(at, &name, certificate.as_ref(), &mut said);
+        if settings.strongest {
+            object["strongest"] = strongest::tell(&name, &history, &options, &mut said);
+        }
+        if let Some(target) = &settings.certificate {
+            let (_, certificate) = judge_with_certificate(&history, &options);
+            target.write(at, &name, certificate.as_ref(), &mut said);
+        }
     }
+    said.object(object);
     Ok(said)
 }

@@ -11,6 +11,7 @@ mod folder;
 mod glob;
 mod inputs;
 mod said;
+mod strongest;
 
 use std::path::Path;
 
@@ -32,6 +33,7 @@ struct Settings<'a> {
     initial: Value,
     budget: Budget,
     certificate: Option<Target<'a>>,
+    strongest: bool,
 }
 
 pub(super) fn run(options: &Check) -> Exit {
@@ -87,6 +89,7 @@ fn settings(options: &Check) -> Result<Settings<'_>, String> {
         initial,
         budget: options.budget.build(),
         certificate: None,
+        strongest: options.strongest,
     })
 }
 

@@ -209,15 +209,15 @@ impl Shrinking<'_> {
     /// for one acquisition that is kept if the lock was held on balance.
     ///
     /// Why the rest of a legal history is legal: let P be what ended before, with c more
-    /// acquisitions than releases, and take the linearization up to its last operation of P. Besides
-    /// P there stand operations in it that were open then: some answered, all of which are still in
-    /// the rest, and some in doubt. A lock's operations alternate, so of all of these the
+    /// acquisitions than releases, and take the linearization up to its last operation of P.
+    /// Besides P there stand operations in it that were open then: some answered, all of which are
+    /// still in the rest, and some in doubt. A lock's operations alternate, so of all of these the
     /// acquisitions are ahead by 0 or 1, which is the state s that follows. Without P, but with one
     /// acquisition of it if c = 1, they are ahead by the same number; so they can be arranged to
     /// alternate, beginning with an acquisition, and lead to the same s. No two of them are ordered
-    /// by real time, as all were open when the last of P ended, except that the one that is kept may
-    /// have to come first, which it can. Everything else goes on as it did. With another c nothing
-    /// is left out.
+    /// by real time, as all were open when the last of P ended, except that the one that is kept
+    /// may have to come first, which it can. Everything else goes on as it did. With another c
+    /// nothing is left out.
     fn before(&self, core: &[usize], at: usize) -> Option<Vec<usize>> {
         let start = self.operations[at].start;
         let (gone, mut rest): (Vec<usize>, Vec<usize>) = core

@@ -12,5 +12,6 @@ mod naive;
 mod objects;
 mod performance;
 mod prng;
+mod relaxed;
 mod scripts;
 mod set_full;
