@@ -121,6 +121,18 @@ fn the_strongest_specification_is_named() {
 }
 
 #[test]
+fn a_file_is_judged_entry_by_entry() {
+    let files = Files::new();
+    files.put("good.edn", GOOD);
+    let ended = files.bench.perjury(&["check", "good.edn", "--online"]);
+    ended.expect(0, &["good.edn: valid (register, ", "read 4 of 4 entries"]);
+    files.put("bad.edn", &(bad() + GOOD));
+    let ended = files.bench.perjury(&["check", "bad.edn", "--online", "--json"]);
+    ended.expect(1, &["read 5 of 8 entries", "Before them register can only have held 1"]);
+    assert_eq!(ended.json()["entries-read"], 5);
+}
+
+#[test]
 fn counters_and_queues_are_known() {
     let files = Files::new();
     files.put(

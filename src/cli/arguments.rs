@@ -148,6 +148,9 @@ pub struct Check {
     /// Also say what the strongest specification is that the history still satisfies
     #[arg(long)]
     pub strongest: bool,
+    /// Judge files entry by entry and stop at the first anomaly: register, cas-register and kv
+    #[arg(long, conflicts_with_all = ["certificate", "strongest", "verify"])]
+    pub online: bool,
     /// Check this proof against the one history file, without any search
     #[arg(long, value_name = "CERTIFICATE")]
     pub verify: Option<PathBuf>,

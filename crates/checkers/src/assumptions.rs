@@ -127,7 +127,8 @@ fn misfit(operation: &Operation, model: ModelName) -> Option<String> {
     }
 }
 
-fn fits(call: &Call, reply: &Reply) -> bool {
+/// Is it an answer to this call?
+pub(crate) fn fits(call: &Call, reply: &Reply) -> bool {
     match call {
         Call::Read { .. } => matches!(reply, Reply::Value(_) | Reply::Unknown),
         Call::Dequeue { .. } => {

@@ -19,6 +19,7 @@ mod explain;
 mod linearizable;
 mod minimize;
 mod model;
+mod online;
 mod patterns;
 pub mod relaxed;
 mod sentence;
@@ -30,6 +31,7 @@ mod wording;
 pub use certificate::{Certificate, CertificateError, Order, Refusal, verify};
 pub use coverage::Expected;
 pub use model::ModelName;
+pub use online::{Ended, Online};
 pub use perjury_porcupine::Budget;
 pub use sentence::sentence;
 

@@ -10,6 +10,7 @@ mod file;
 mod folder;
 mod glob;
 mod inputs;
+mod online;
 mod said;
 mod strongest;
 
@@ -34,6 +35,7 @@ struct Settings<'a> {
     budget: Budget,
     certificate: Option<Target<'a>>,
     strongest: bool,
+    online: bool,
 }
 
 pub(super) fn run(options: &Check) -> Exit {
@@ -90,6 +92,7 @@ fn settings(options: &Check) -> Result<Settings<'_>, String> {
         budget: options.budget.build(),
         certificate: None,
         strongest: options.strongest,
+        online: options.online,
     })
 }
 
@@ -101,6 +104,7 @@ fn usage(what: &str) -> Exit {
 fn one(at: usize, input: &Input, settings: &Settings<'_>) -> Said {
     match input {
         Input::Run(path) => folder::judge(at, path, settings),
+        Input::File(path) if settings.online => online::judge(path, settings),
         Input::File(path) => file::judge(at, path, settings),
         Input::Nothing(what) => Said::failed(Exit::Usage, what.clone()),
     }

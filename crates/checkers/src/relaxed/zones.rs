@@ -10,8 +10,8 @@
 //! A has to come before B if and only if e(A) < s(B), so two clusters that each have to come before
 //! the other refute, and so does a read that ended before its write began. If there are none of
 //! either, an order exists: clusters with e < s (*forward*) are then disjoint in time and ordered
-//! by it, and each other cluster fits beside them. A write in doubt has no end; unread, it is dropped.
-//! The initial value is a write that ended before everything began.
+//! by it, and each other cluster fits beside them. A write in doubt has no end, and unread it
+//! asks for nothing. The initial value is a write that ended before everything began.
 //!
 //! A larger Δ moves starts of reads only earlier, which removes constraints and adds none, so the
 //! least Δ is found by halving.

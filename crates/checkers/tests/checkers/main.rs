@@ -10,6 +10,7 @@ mod histories;
 mod minimize;
 mod naive;
 mod objects;
+mod online;
 mod performance;
 mod prng;
 mod relaxed;

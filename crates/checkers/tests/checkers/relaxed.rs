@@ -76,8 +76,8 @@ fn ops(history: &History) -> Vec<Op> {
     operations.iter().map(op).collect()
 }
 
-/// Is there an order of these, each after all that `before` says, with any choice of those in doubt,
-/// of which `good` holds?
+/// Is there an order of these, each after all that `before` says and with any choice of those in
+/// doubt, of which `good` holds?
 fn exists(all: &[Op], before: &dyn Fn(&Op, &Op) -> bool, good: &dyn Fn(&[&Op]) -> bool) -> bool {
     fn extend<'a>(
         order: &mut Vec<&'a Op>,
