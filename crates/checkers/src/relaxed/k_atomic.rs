@@ -54,7 +54,8 @@ fn one(register: &Register, k: usize, meter: &Meter) -> Answer {
     let (least, read) = lower(register);
     if least > k {
         let witnesses = read.map(|at| register.reads[at].invoked).into_iter().collect();
-        let why = format!("{} writes of {} lie between a value and its read", least, register.key);
+        let between = least - 1;
+        let why = format!("{between} writes of {} lie between a value and its read", register.key);
         return Answer::Broken(Proof { witnesses, why });
     }
     search(register, k, meter)
