@@ -137,7 +137,10 @@ pub(crate) fn general(key: Option<Key>, core: &[usize], operations: &[Operation]
         format!("No order that respects real time explains {these}: {more}{}.", shown.join("; "));
     // Which of the answers is wrong cannot be told: all of them are in question.
     let answered = |operation: &&&Operation| operation.end().is_some();
-    let told = |operation: &&&Operation| matches!(operation.outcome(), Some(Outcome::Ok(reply)) if *reply != Reply::Done);
+    let told = |operation: &&&Operation| match operation.outcome() {
+        Some(Outcome::Ok(reply)) => *reply != Reply::Done,
+        _ => false,
+    };
     let mut nodes = known(core.iter().filter(told).map(|operation| &operation.node));
     if nodes.is_empty() {
         nodes = known(core.iter().filter(answered).map(|operation| &operation.node));

@@ -91,7 +91,8 @@ fn json_is_the_same_with_strings() {
 
 #[test]
 fn a_log_line_says_what_a_failure_means() {
-    let text = "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\nINFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n\
+    let text = "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\n\
+        INFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n\
         INFO  jepsen.util - 1   :invoke :read  nil\nINFO  jepsen.util - 1 :fail :read :timed-out\n\
         INFO  jepsen.util - :nemesis :info :start \"Cut off {:n1 #[\"\n\n\
         2 :invoke :write 3\n2 :info :write :timed-out\n3 :invoke :read nil\n3 :ok :read nil\n";
