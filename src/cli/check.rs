@@ -107,7 +107,7 @@ fn file(path: &Path, format: Option<import::Format>, initial: &Value, options: &
     let shown = path.display();
     eprintln!(
         "{shown}: {verdict} ({model}, {seconds:.3} s): {}",
-        sentence(&findings, "the history")
+        sentence(&findings, "the database", true)
     );
     if let Some(anomaly) = findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next() {
         eprintln!("{shown}: {}: {}", anomaly.kind, anomaly.detail);
