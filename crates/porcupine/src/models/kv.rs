@@ -8,7 +8,8 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::Seen;
-use crate::{Model, Operation, partition_by};
+use crate::paths::{Act, decide_register};
+use crate::{Meter, Model, Operation, Shortcut, partition_by};
 
 /// A key-value store without keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,9 +65,27 @@ impl<K: Clone + Eq + Hash, V: Clone + Eq + Hash> Model for Kv<K, V> {
         matches!(input, KvInput::Get(_))
     }
 
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_register(history, part, None, act, meter)
+    }
+
     fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
         partition_by(history, |operation| match &operation.input {
             KvInput::Get(key) | KvInput::Put(key, _) => key.clone(),
         })
+    }
+}
+
+fn act<'a, K, V>(input: &'a KvInput<K, V>, output: Option<&'a KvOutput<V>>) -> Act<Option<&'a V>> {
+    match (input, output) {
+        (KvInput::Get(_), Some(KvOutput::Got(Seen::Value(value)))) => Act::Read(value.as_ref()),
+        (KvInput::Get(_), None | Some(KvOutput::Got(Seen::Unknown))) => Act::Glance,
+        (KvInput::Put(_, new), None | Some(KvOutput::Put)) => Act::Write(Some(new)),
+        _ => Act::Never,
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod prng;
 pub mod register;
+pub mod stream;

@@ -1,0 +1,14 @@
+//! Every shortcut agrees with the brute force on all small histories, and with the search on random
+//! ones; every legal order verifies, and every witness is illegal by itself.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
+
+mod agree;
+#[path = "../brute_force/histories.rs"]
+mod histories;
+#[path = "../brute_force/naive.rs"]
+mod naive;
+#[path = "../load/prng.rs"]
+mod prng;
+mod registers;
+mod simulate;
