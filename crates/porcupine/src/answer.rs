@@ -53,7 +53,7 @@ pub struct PartitionEvidence {
     /// started. In an illegal partition: all operations that returned earlier can be ordered, and
     /// this one cannot take effect before its return as well, whichever of the operations that were
     /// open then take effect with the answers that they got in the end. `None` also where there is
-    /// a witness.
+    /// a witness of another kind than [`Kind::Blocked`](crate::Kind::Blocked).
     pub blocked: Option<usize>,
     /// Where a shortcut proved the partition illegal: the operations that contradict each other.
     pub witness: Option<Witness>,

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use crate::search::{Found, search};
 use crate::{
-    Budget, Evidence, Linearization, Meter, Model, Operation, PartitionEvidence, Progress, Reason,
-    Search, Shortcut,
+    Budget, Evidence, Kind, Linearization, Meter, Model, Operation, PartitionEvidence, Progress,
+    Reason, Search, Shortcut, Witness,
 };
 
 /// Whether `history` is linearizable with respect to `model`, as far as `budget` allows to tell.
@@ -113,7 +113,9 @@ fn found(Shortcut { path, order }: Shortcut) -> Found {
         Ok(order) => (Progress::Linearizable, vec![order], None),
         Err(witness) => (Progress::Illegal, Vec::new(), Some(witness)),
     };
-    Found { progress, partials, blocked: None, witness, path: Path::Shortcut(path) }
+    let blocks = |witness: &&Witness| witness.kind == Kind::Blocked;
+    let blocked = witness.as_ref().filter(blocks).and_then(|it| it.operations.first().copied());
+    Found { progress, partials, blocked, witness, path: Path::Shortcut(path) }
 }
 
 /// Judges each part, several at once.

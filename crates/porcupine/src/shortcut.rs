@@ -16,7 +16,7 @@ pub struct Shortcut {
 
 /// A few operations that no order explains.
 ///
-/// They contradict each other as soon as one knows who wrote the values that they name: together
+/// But for [`Kind::Blocked`], they contradict each other as soon as one knows who wrote the values that they name: together
 /// with the writers of those values they are a history that is not linearizable by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
@@ -57,4 +57,7 @@ pub enum Kind {
     /// A compare-and-set was refused where the value that it expected was there all the time: an
     /// operation on that value before, the refused one, an operation on the value after.
     RefusedInside,
+    /// Not a contradiction of a few operations but of the numbers of many: the operation is what
+    /// [`PartitionEvidence::blocked`](crate::PartitionEvidence::blocked) says.
+    Blocked,
 }

@@ -5,8 +5,13 @@
 //! [`Span`]. The invariant of every path: `Ok` is a linearization, [`Halt::Illegal`] is a proof, and
 //! everything else is [`Halt::Unfit`], which sends the part to the search.
 
+mod counter;
+mod lock;
 mod register;
+mod sweep;
 
+pub(crate) use counter::{Tick, decide_counter};
+pub(crate) use lock::{Turn, decide_lock};
 pub(crate) use register::{Act, decide_register};
 
 use crate::{Kind, Meter, Operation, Shortcut, Witness};
@@ -79,7 +84,7 @@ impl<'a> Watch<'a> {
         meter.add_bytes(bytes);
         let watch = Self { meter, bytes };
         // Positions and numbers of values carry a flag in the highest of 32 bits.
-        if operations >= 1 << 31 {
+        if operations >= (1 << 31) - 1 {
             return Err(Halt::Unfit);
         }
         watch.look()?;

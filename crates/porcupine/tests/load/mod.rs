@@ -2,4 +2,3 @@
 
 pub mod prng;
 pub mod register;
-pub mod stream;

@@ -3,10 +3,10 @@
 use perjury_porcupine::Operation;
 use perjury_porcupine::models::{RegisterInput, RegisterOutput, Seen};
 
-use super::prng::Prng;
-use super::register::RegisterOp;
+use crate::load::prng::Prng;
+use crate::load::register::RegisterOp;
 
-/// As [`register`](super::register::register), in the order in which operations take effect, without
+/// As `register` of the module beside, in the order in which operations take effect, without
 /// sorting: a client calls again when it was answered, the next event is the earliest of all.
 pub fn stream(seed: u64, clients: u64, count: u64, lost: u64) -> Vec<RegisterOp> {
     let mut prng = Prng(seed);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
 
 mod agree;
+#[allow(dead_code, reason = "shared with tests that use other parts")]
 #[path = "../brute_force/histories.rs"]
 mod histories;
 #[path = "../brute_force/naive.rs"]
@@ -12,3 +13,4 @@ mod naive;
 mod prng;
 mod registers;
 mod simulate;
+mod turns;

@@ -19,6 +19,9 @@ use crate::paths::Halt;
 /// In place of a cluster or a position: none.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// How many values are looked up together.
+const BATCH: usize = 64;
+
 pub(crate) struct Clusters {
     /// For each position its cluster, or [`NONE`].
     pub(crate) home: Vec<u32>,
@@ -95,14 +98,17 @@ impl Gathering {
     {
         let Self { clusters, values, .. } = self;
         clusters.writer.push(NONE);
-        values.insert(initial, 0, |_| None);
-        for at in source.positions() {
-            watch.step(at as usize)?;
-            if let Some(value) = source.written(at) {
+        values.insert(initial, values.touch(initial), 0, |_| None);
+        let mut batch = Vec::with_capacity(BATCH);
+        for begin in source.positions().step_by(BATCH) {
+            watch.step(begin as usize + BATCH - 1)?;
+            let written = |at| source.written(at).map(|value| (at, value, values.touch(value)));
+            batch.extend(source.batch(begin, BATCH).filter_map(written));
+            for (at, value, touched) in batch.drain(..) {
                 let cluster = clusters.writer.len() as u32;
                 clusters.writer.push(at);
                 clusters.home[at as usize] = cluster;
-                values.insert(value, cluster, value_of!(clusters, source, initial));
+                values.insert(value, touched, cluster, value_of!(clusters, source, initial));
             }
         }
         Ok(())
@@ -120,25 +126,31 @@ impl Gathering {
         T: Copy + Eq + Hash,
         F: Fn(&'a I, Option<&'a O>) -> Act<T>,
     {
-        for at in source.positions().filter(|&at| source.completed(at)) {
-            watch.step(at as usize)?;
-            let find = |value| self.values.find(value, value_of!(self.clusters, source, initial));
-            match source.act(at) {
-                Act::Write(_) => {}
-                Act::Read(value) => {
-                    let cluster = self.seen(source, at, find(value))?;
-                    self.clusters.home[at as usize] = cluster;
+        let mut batch = Vec::with_capacity(BATCH);
+        for begin in source.positions().step_by(BATCH) {
+            watch.step(begin as usize + BATCH - 1)?;
+            for at in source.batch(begin, BATCH).filter(|&at| source.completed(at)) {
+                match source.act(at) {
+                    Act::Write(_) => {}
+                    Act::Glance => self.clusters.floaters.push(Floater { at, avoids: None }),
+                    Act::Never => return illegal(Kind::Misanswered, [source.index(at)]),
+                    act @ (Act::Read(value) | Act::Swap(value, _) | Act::Differs(value)) => {
+                        batch.push((at, act, value, self.values.touch(value)));
+                    }
                 }
-                Act::Swap(from, _) => {
-                    let from = self.seen(source, at, find(from))?;
-                    self.clusters.swaps.push((from, self.clusters.home[at as usize]));
+            }
+            for (at, act, value, touched) in batch.drain(..) {
+                let value_of = value_of!(self.clusters, source, initial);
+                let writer = self.values.find(value, touched, value_of);
+                if let Act::Differs(_) = act {
+                    self.clusters.floaters.push(Floater { at, avoids: Some(writer) });
+                    continue;
                 }
-                Act::Differs(value) => {
-                    let avoids = Some(find(value));
-                    self.clusters.floaters.push(Floater { at, avoids });
+                let cluster = self.seen(source, at, writer)?;
+                match act {
+                    Act::Read(_) => self.clusters.home[at as usize] = cluster,
+                    _ => self.clusters.swaps.push((cluster, self.clusters.home[at as usize])),
                 }
-                Act::Glance => self.clusters.floaters.push(Floater { at, avoids: None }),
-                Act::Never => return illegal(Kind::Misanswered, [source.index(at)]),
             }
         }
         Ok(())
@@ -180,7 +192,7 @@ impl Gathering {
                 continue;
             };
             let value_of = value_of!(self.clusters, source, initial);
-            let writer = self.values.find(from, value_of);
+            let writer = self.values.find(from, self.values.touch(from), value_of);
             if writer == Writer::Nobody {
                 let shows = self.clusters.shown_by(source, to);
                 return illegal(Kind::NobodyWrote, [source.index(at)].into_iter().chain(shows));

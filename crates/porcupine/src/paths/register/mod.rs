@@ -77,6 +77,10 @@ impl<I, O, F> Source<'_, I, O, F> {
     fn positions(&self) -> std::ops::Range<u32> {
         0..self.part.len() as u32
     }
+
+    fn batch(&self, begin: u32, size: usize) -> std::ops::Range<u32> {
+        begin..self.part.len().min(begin as usize + size) as u32
+    }
 }
 
 impl<'a, I, O, F> Source<'a, I, O, F> {
