@@ -57,6 +57,11 @@ pub enum Kind {
     /// A compare-and-set was refused where the value that it expected was there all the time: an
     /// operation on that value before, the refused one, an operation on the value after.
     RefusedInside,
+    /// Two reads of a set that only grows, and neither saw all that the other saw.
+    Incomparable,
+    /// By what was seen, the first took effect before the last, but the last had returned before the
+    /// first was called. Where there is one between them, it shows their order.
+    AgainstTime,
     /// Not a contradiction of a few operations but of the numbers of many: the operation is what
     /// [`PartitionEvidence::blocked`](crate::PartitionEvidence::blocked) says.
     Blocked,

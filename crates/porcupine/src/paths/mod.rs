@@ -6,13 +6,16 @@
 //! everything else is [`Halt::Unfit`], which sends the part to the search.
 
 mod counter;
+mod glances;
 mod lock;
 mod register;
+mod sets;
 mod sweep;
 
 pub(crate) use counter::{Tick, decide_counter};
 pub(crate) use lock::{Turn, decide_lock};
 pub(crate) use register::{Act, decide_register};
+pub(crate) use sets::{Grow, decide_set};
 
 use crate::{Kind, Meter, Operation, Shortcut, Witness};
 

@@ -12,5 +12,6 @@ mod naive;
 #[path = "../load/prng.rs"]
 mod prng;
 mod registers;
+mod sets;
 mod simulate;
 mod turns;

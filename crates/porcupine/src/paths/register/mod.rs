@@ -7,8 +7,8 @@
 //! ([`chains`]); the order of the blocks that result ([`zones`]); the operations within them
 //! ([`layout`]); and at last those that see no particular value ([`floaters`]).
 //!
-//! Source: Gibbons and Korach, "Testing shared memories", SIAM J. Comput. 26 (1997), section 4.2
-//! (zones); the chains and the indeterminate operations are argued where they are handled.
+//! Source: Gibbons and Korach, "Testing shared memories", SIAM J. Comput. 26 (1997), on histories
+//! in which it is known which write each read saw (zones); the chains and the indeterminate operations are argued where they are handled.
 //!
 //! *Why indeterminate operations may be dropped.* A value is *needed* if a completed operation saw
 //! it, or if a compare-and-set to a needed value expects it. Take any linearization of the history

@@ -17,7 +17,8 @@
 //!
 //! So the order respects every constraint. Two backward zones never must precede each other (it
 //! would need `A.end <= B.start < B.end <= A.start < A.end`). So a contradiction has a forward zone
-//! in it: two that overlap, or a backward one inside it. (Gibbons and Korach 1997, theorem 4.5.)
+//! in it: two that overlap, or a backward one inside it. (Gibbons and Korach
+//! 1997, the case in which it is known which write each read saw.)
 //!
 //! The initial value begins before everything: its zone's `end` is 0, which precedes all.
 
