@@ -16,7 +16,7 @@ pub struct Shortcut {
 
 /// A few operations that no order explains.
 ///
-/// But for [`Kind::Blocked`], they contradict each other as soon as one knows who wrote the values that they name: together
+/// But for [`Kind::Blocked`] and [`Kind::NeverDeleted`], they contradict each other as soon as one knows who wrote the values that they name: together
 /// with the writers of those values they are a history that is not linearizable by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
@@ -57,6 +57,9 @@ pub enum Kind {
     /// A compare-and-set was refused where the value that it expected was there all the time: an
     /// operation on that value before, the refused one, an operation on the value after.
     RefusedInside,
+    /// Nothing was found, but a value was there, and the deletes that might have removed it are too
+    /// few: others before need them. All operations on the key have a part in it.
+    NeverDeleted,
     /// Two reads of a set that only grows, and neither saw all that the other saw.
     Incomparable,
     /// By what was seen, the first took effect before the last, but the last had returned before the

@@ -14,7 +14,7 @@ mod sweep;
 
 pub(crate) use counter::{Tick, decide_counter};
 pub(crate) use lock::{Turn, decide_lock};
-pub(crate) use register::{Act, decide_register};
+pub(crate) use register::{Act, decide_map, decide_register};
 pub(crate) use sets::{Grow, decide_set};
 
 use crate::{Kind, Meter, Operation, Shortcut, Witness};

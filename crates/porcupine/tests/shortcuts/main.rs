@@ -7,6 +7,7 @@ mod agree;
 #[allow(dead_code, reason = "shared with tests that use other parts")]
 #[path = "../brute_force/histories.rs"]
 mod histories;
+mod maps;
 #[path = "../brute_force/naive.rs"]
 mod naive;
 #[path = "../load/prng.rs"]

@@ -24,6 +24,7 @@
 mod chains;
 mod clusters;
 mod floaters;
+mod gaps;
 mod layout;
 mod values;
 mod zones;
@@ -123,6 +124,25 @@ where
     T: Copy + Eq + Hash,
 {
     concluded("zones", judge(&Source { history, part, classify }, initial, meter))
+}
+
+/// Judges the operations on one key of a map, which holds nothing (`None`) at first and after each
+/// delete, a write of `None`.
+pub(crate) fn decide_map<'a, I, O, T>(
+    history: &'a [Operation<I, O>],
+    part: &'a [usize],
+    classify: impl Fn(&'a I, Option<&'a O>) -> Act<Option<T>>,
+    meter: &Meter,
+) -> Option<Shortcut>
+where
+    T: Copy + Eq + Hash,
+{
+    let source = Source { history, part, classify };
+    if !source.positions().any(|at| source.act(at) == Act::Write(None)) {
+        return concluded("zones", judge(&source, None, meter));
+    }
+    let judged = Watch::new(meter, part.len()).and_then(|watch| gaps::judge(&source, &watch));
+    concluded("gaps", judged)
 }
 
 fn judge<'a, I, O, T, F>(
