@@ -27,6 +27,29 @@ where
 }
 
 #[test]
+fn registers_with_swaps() {
+    for seed in 0..3 {
+        let mut next = 0u64;
+        let question = |prng: &mut Prng| {
+            next += 1;
+            match prng.below(4) {
+                0 => CasInput::Write(next),
+                // Mostly refused, and what it expects is long gone.
+                1 => CasInput::Cas { from: next.saturating_sub(1 + prng.below(200)), to: next },
+                _ => CasInput::Read,
+            }
+        };
+        let answer = |state: &u64, input: &CasInput<u64>| match input {
+            CasInput::Read => CasOutput::Read(Seen::Value(*state)),
+            CasInput::Write(_) => CasOutput::Written,
+            CasInput::Cas { from, .. } => CasOutput::Cas(from == state),
+        };
+        let history = simulate(&CasRegister(0), &mut Prng(seed), COUNT, question, answer);
+        assert_legal(&CasRegister(0), &history);
+    }
+}
+
+#[test]
 fn maps_with_deletes() {
     let mut next = 0u64;
     let question = |prng: &mut Prng| match prng.below(4) {
