@@ -60,6 +60,14 @@ pub enum Kind {
     /// Nothing was found, but a value was there, and the deletes that might have removed it are too
     /// few: others before need them. All operations on the key have a part in it.
     NeverDeleted,
+    /// An element was enqueued once and dequeued twice: the enqueue, both dequeues.
+    TakenTwice,
+    /// The first element was enqueued before the second, and dequeued after it: the enqueues in
+    /// their order, the dequeues in theirs.
+    OutOfOrder,
+    /// An element that nobody got was enqueued before one that was dequeued: both enqueues, and the
+    /// dequeue.
+    Overtaken,
     /// Two reads of a set that only grows, and neither saw all that the other saw.
     Incomparable,
     /// By what was seen, the first took effect before the last, but the last had returned before the

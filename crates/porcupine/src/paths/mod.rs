@@ -8,12 +8,14 @@
 mod counter;
 mod glances;
 mod lock;
+mod queue;
 mod register;
 mod sets;
 mod sweep;
 
 pub(crate) use counter::{Tick, decide_counter};
 pub(crate) use lock::{Turn, decide_lock};
+pub(crate) use queue::{Pass, decide_queue};
 pub(crate) use register::{Act, decide_map, decide_register};
 pub(crate) use sets::{Grow, decide_set};
 

@@ -7,11 +7,13 @@ mod agree;
 #[allow(dead_code, reason = "shared with tests that use other parts")]
 #[path = "../brute_force/histories.rs"]
 mod histories;
+mod long;
 mod maps;
 #[path = "../brute_force/naive.rs"]
 mod naive;
 #[path = "../load/prng.rs"]
 mod prng;
+mod queues;
 mod registers;
 mod sets;
 mod simulate;

@@ -27,6 +27,7 @@ mod floaters;
 mod gaps;
 mod layout;
 mod values;
+mod windows;
 mod zones;
 
 use std::hash::Hash;
@@ -90,7 +91,16 @@ impl<'a, I, O, F> Source<'a, I, O, F> {
         T: Copy + PartialEq,
         F: Fn(&'a I, Option<&'a O>) -> Act<T>,
     {
-        let operation = &self.history[self.part[at as usize]];
+        self.act_of(self.part[at as usize])
+    }
+
+    /// As [`Source::act`], by the index into the history.
+    fn act_of<T>(&self, index: usize) -> Act<T>
+    where
+        T: Copy + PartialEq,
+        F: Fn(&'a I, Option<&'a O>) -> Act<T>,
+    {
+        let operation = &self.history[index];
         match (self.classify)(&operation.input, operation.output.as_ref()) {
             // To the same value: a read. Without an answer it is dropped like any other read.
             Act::Swap(from, to) if from == to => Act::Read(from),
