@@ -119,28 +119,35 @@ impl Budget {
 /// `perjury check`
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Run folders or history files; .gz and .zst are read as they are
+    /// Run folders, history files, folders of either, or patterns; .gz and .zst are read as they
+    /// are
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// The format of the files: auto, perjury, jepsen-edn, jepsen-log or porcupine-kv
+    /// The format of the files: auto, perjury, jepsen-edn, jepsen-json, jepsen-log or porcupine-kv
     #[arg(long, default_value = "auto")]
     pub format: String,
-    /// The model: register, cas-register, kv, kv-append, set, mutex or multi-register; by default
-    /// the one that the history itself names or suggests
+    /// The model: register, cas-register, kv, kv-append, set, counter, queue, unordered-queue,
+    /// mutex or multi-register; by default the one that the history itself names or suggests
     #[arg(long)]
     pub model: Option<perjury_checkers::ModelName>,
-    /// What registers hold at first: a number, or nil
-    #[arg(long, default_value = "nil")]
-    pub initial: String,
+    /// What registers and counters hold at first: a number, or nil (the default)
+    #[arg(long)]
+    pub initial: Option<String>,
     /// What a nil that was read means: the value nil, or that the value is unknown
     #[arg(long, value_enum, default_value_t = NilRead::Value)]
     pub nil_read: NilRead,
     /// What the judgement may cost
     #[command(flatten)]
     pub budget: Budget,
-    /// Print one JSON object a path on standard output
+    /// Print one JSON object an input on standard output
     #[arg(long)]
     pub json: bool,
+    /// Write the proof of what is linearizable: a file for one input, a folder for several
+    #[arg(long, value_name = "OUT", conflicts_with = "verify")]
+    pub certificate: Option<PathBuf>,
+    /// Check this proof against the one history file, without any search
+    #[arg(long, value_name = "CERTIFICATE")]
+    pub verify: Option<PathBuf>,
 }
 
 /// What a nil read means.

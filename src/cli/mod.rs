@@ -48,6 +48,11 @@ pub fn main() -> Exit {
 
 /// Prints an error with everything that caused it, in one line unless it has lines itself.
 fn complain(error: &dyn std::error::Error) {
+    eprintln!("perjury: {}", story(error));
+}
+
+/// An error with everything that caused it.
+fn story(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(deeper) = cause {
@@ -59,5 +64,5 @@ fn complain(error: &dyn std::error::Error) {
         }
         cause = deeper.source();
     }
-    eprintln!("perjury: {text}");
+    text
 }

@@ -25,6 +25,7 @@ pub fn of(call: &Call, outcome: Option<&Outcome>) -> String {
     let answered = match outcome {
         Some(Outcome::Ok(Reply::Done | Reply::Txn(_))) => String::new(),
         Some(Outcome::Ok(Reply::Value(read))) => format!(" → {}", value(read)),
+        Some(Outcome::Ok(Reply::Empty)) => " → empty".into(),
         Some(Outcome::Ok(Reply::Unknown)) => " → some value".into(),
         Some(Outcome::Ok(Reply::Swapped(true))) => " ✓".into(),
         Some(Outcome::Ok(Reply::Swapped(false))) => " ✗ not swapped".into(),

@@ -130,6 +130,9 @@ fn misfit(operation: &Operation, model: ModelName) -> Option<String> {
 fn fits(call: &Call, reply: &Reply) -> bool {
     match call {
         Call::Read { .. } => matches!(reply, Reply::Value(_) | Reply::Unknown),
+        Call::Dequeue { .. } => {
+            matches!(reply, Reply::Value(_) | Reply::Empty | Reply::Unknown)
+        }
         Call::ReadAll { .. } => matches!(reply, Reply::Elements(_) | Reply::Unknown),
         Call::Cas { .. } => matches!(reply, Reply::Swapped(_)),
         Call::Txn { steps: asked } => match reply {
@@ -145,6 +148,8 @@ fn fits(call: &Call, reply: &Reply) -> bool {
         Call::Write { .. }
         | Call::Append { .. }
         | Call::Add { .. }
+        | Call::Increment { .. }
+        | Call::Enqueue { .. }
         | Call::Acquire { .. }
         | Call::Release { .. } => matches!(reply, Reply::Done),
     }

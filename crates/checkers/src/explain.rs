@@ -101,11 +101,39 @@ fn stale(key: &Key, read: &Operation, newer: &Operation, source: Option<&Operati
     format!("{}, but {replaced}; {origin}.", saw(read, key))
 }
 
+/// Which real time the proof needs, in words.
+fn what_counts(pairs: &[(usize, usize)], operations: &[Operation]) -> String {
+    let tell = |(first, second): &(usize, usize)| {
+        let (first, second) = (&operations[*first], &operations[*second]);
+        format!(
+            "the {} by process {} had ended before the {} by process {} began",
+            first.call, first.process, second.call, second.process
+        )
+    };
+    match pairs {
+        [] => " Not even an order that ignores real time would.".to_owned(),
+        [one] => format!(" What counts is that {}.", tell(one)),
+        [all @ .., last] if all.len() < MOST_LISTED => {
+            let all: Vec<String> = all.iter().map(tell).collect();
+            format!(" What counts is that {} and {}.", all.join(", "), tell(last))
+        }
+        _ => String::new(),
+    }
+}
+
 /// How many operations a sentence lists.
 const MOST_LISTED: usize = 8;
 
 /// The anomaly that these operations prove together.
-pub(crate) fn general(key: Option<Key>, core: &[usize], operations: &[Operation]) -> Anomaly {
+///
+/// `needed` are the pairs of which it matters that the first ended before the second began.
+pub(crate) fn general(
+    key: Option<Key>,
+    core: &[usize],
+    needed: Option<&[(usize, usize)]>,
+    operations: &[Operation],
+) -> Anomaly {
+    let order = needed.map(|pairs| what_counts(pairs, operations)).unwrap_or_default();
     let mut core: Vec<&Operation> = core.iter().map(|at| &operations[*at]).collect();
     core.sort_by_key(|operation| operation.invoked);
     let tell = |operation: &&Operation| {
@@ -133,8 +161,10 @@ pub(crate) fn general(key: Option<Key>, core: &[usize], operations: &[Operation]
         1 => "this operation".to_owned(),
         many => format!("these {many} operations"),
     };
-    let detail =
-        format!("No order that respects real time explains {these}: {more}{}.", shown.join("; "));
+    let detail = format!(
+        "No order that respects real time explains {these}: {more}{}.{order}",
+        shown.join("; ")
+    );
     // Which of the answers is wrong cannot be told: all of them are in question.
     let answered = |operation: &&&Operation| operation.end().is_some();
     let told = |operation: &&&Operation| match operation.outcome() {

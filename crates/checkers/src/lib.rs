@@ -13,6 +13,7 @@
 //! | [`set-full`](Checker::SetFull) | no element is lost, stale, doubled or invented | Jepsen's `set-full` |
 
 mod assumptions;
+mod certificate;
 mod coverage;
 mod explain;
 mod linearizable;
@@ -21,9 +22,11 @@ mod model;
 mod patterns;
 mod sentence;
 mod set_full;
+mod set_order;
 mod translate;
 mod wording;
 
+pub use certificate::{Certificate, CertificateError, Order, Refusal, verify};
 pub use coverage::Expected;
 pub use model::ModelName;
 pub use perjury_porcupine::Budget;
@@ -79,19 +82,35 @@ impl Options {
 /// Runs every checker that fits the model. An ill-formed history is not checked any further: every
 /// later answer would rest on sand.
 pub fn judge(history: &History, options: &Options) -> Vec<Finding> {
+    judge_with_certificate(history, options).0
+}
+
+/// As [`judge`], and with the proof where the operations are linearizable: one order of them for
+/// each object, which [`verify`] checks without any search. It is there also where something else,
+/// such as a reply outside the contract, keeps the verdict from being valid.
+pub fn judge_with_certificate(
+    history: &History,
+    options: &Options,
+) -> (Vec<Finding>, Option<Certificate>) {
     let operations = pair(&history.entries);
     let (finding, sound) = assumptions::check(history, &operations, options.model);
     let mut findings = vec![finding];
-    let (Ok(mut operations), true) = (operations, sound) else { return findings };
+    let (Ok(mut operations), true) = (operations, sound) else { return (findings, None) };
     assumptions::doubt(&mut operations);
     if let Some(expected) = &options.expected {
         findings.push(coverage::check(history, &operations, expected));
     }
-    findings.push(match options.model {
+    let (finding, orders) = match options.model {
         ModelName::Set => set_full::check(&operations),
         _ => linearizable::check(&operations, options),
+    };
+    findings.push(finding);
+    let certificate = orders.map(|objects| Certificate {
+        model: options.model,
+        initial: options.initial.clone(),
+        objects,
     });
-    findings
+    (findings, certificate)
 }
 
 /// The worst verdict of several findings; unknown if there is none.

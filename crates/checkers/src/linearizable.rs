@@ -7,20 +7,23 @@
 use std::collections::BTreeMap;
 
 use perjury_history::{Anomaly, Finding, Key, Operation, Value, Verdict};
-use perjury_porcupine::models::{CasRegister, KvAppend, MultiRegister, Mutex};
-use perjury_porcupine::{Meter, Model, Reason, Search, check_within};
+use perjury_porcupine::models::{
+    CasRegister, Counter, FifoQueue, KvAppend, MultiRegister, Mutex, Set, UnorderedQueue,
+};
+use perjury_porcupine::{Meter, Model, PowerSet, Reason, Search, check_within};
 use rayon::prelude::*;
 
 use crate::translate::Searched;
-use crate::wording::count;
-use crate::{Checker, ModelName, Options, explain, minimize, patterns, translate};
+use crate::wording::{count, time};
+use crate::{Checker, ModelName, Options, Order, explain, minimize, patterns, translate};
 
 /// How many illegal objects are cut down to their core; of the others the evidence is coarser.
 const MOST_CORES: usize = 8;
 
 /// What is known of one object.
 pub(crate) enum Decision {
-    Legal,
+    /// The operations in an order that explains them, by place in the history's operations.
+    Legal(Vec<usize>),
     /// The operations (by place in the history's operations) whose illegality was proved, and the
     /// one that the search did not get past.
     Illegal {
@@ -32,7 +35,8 @@ pub(crate) enum Decision {
 
 type Group<'a> = (Option<Key>, Vec<(usize, &'a Operation)>);
 
-pub(crate) fn check(operations: &[Operation], options: &Options) -> Finding {
+/// The finding and, where everything is legal, an order for each object.
+pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Option<Vec<Order>>) {
     let groups = group(operations, options.model);
     let meter = options.budget.start();
     let decisions: Vec<(Option<Key>, Decision)> = groups
@@ -65,7 +69,43 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> Finding {
     let mut finding = summed(decisions.len(), operations.len(), anomalies, anomaly_count, &reasons);
     finding.stats.insert("states".into(), meter.states().into());
     finding.stats.insert("model".into(), options.model.name().into());
-    finding
+    finding.stats.insert("path".into(), "search".into());
+    if let Some(prefix) = explained_prefix(&decisions, operations) {
+        finding.stats.insert("explained-before".into(), prefix.into());
+        let until = format!(" What was answered before {} has an order.", time(prefix));
+        finding.summary.push_str(&until);
+    }
+    let order = |(key, decision): (Option<Key>, Decision)| match decision {
+        Decision::Legal(places) => Some(Order::of(key, &places, operations)),
+        _ => None,
+    };
+    (finding, decisions.into_iter().map(order).collect())
+}
+
+/// Until when the answers have an explanation, in nanoseconds: the longest prefix of the history
+/// that the search could order.
+///
+/// Why it is linearizable: on each illegal object everything that returned before the blocked
+/// operation could be ordered, with operations that were still open taking effect or not; the other
+/// objects are legal as a whole; and linearizability is local and closed under prefixes. Nothing is
+/// said where an object is undecided. With the blocked answer added no order is left that keeps the
+/// answers which the open operations got in the end.
+fn explained_prefix(
+    decisions: &[(Option<Key>, Decision)],
+    operations: &[Operation],
+) -> Option<u64> {
+    let mut first = None;
+    for (_, decision) in decisions {
+        match decision {
+            Decision::Legal(_) => {}
+            Decision::GaveUp(_) => return None,
+            Decision::Illegal { blocked, .. } => {
+                let end = operations[(*blocked)?].end()?;
+                first = Some(first.map_or(end, |first: u64| first.min(end)));
+            }
+        }
+    }
+    first
 }
 
 /// Looks for a pattern with a name in the whole part, then for a small core, and then for the
@@ -94,7 +134,10 @@ fn explained(
     if shrink {
         part = minimize::core(part, blocked, operations, options);
     }
-    named(&part).unwrap_or_else(|| explain::general(key.clone(), &part, operations))
+    named(&part).unwrap_or_else(|| {
+        let needed = minimize::intervals::needed(&part, operations, options);
+        explain::general(key.clone(), &part, needed.as_deref(), operations)
+    })
 }
 
 fn summed(
@@ -179,8 +222,15 @@ pub(crate) fn decide(group: &[(usize, &Operation)], options: &Options, meter: &M
             let model = MultiRegister(initial_registers(group, &options.initial));
             search(&model, translate::transactions(group), meter)
         }
-        // A set is the business of `set_full`, which says more.
-        ModelName::Set => Decision::Legal,
+        ModelName::Counter => {
+            let initial = if let Value::Int(initial) = options.initial { initial } else { 0 };
+            search(&Counter, translate::counter(group, initial), meter)
+        }
+        ModelName::Queue => search(&FifoQueue::default(), translate::queue(group), meter),
+        ModelName::UnorderedQueue => {
+            search(&PowerSet(UnorderedQueue::default()), translate::queue(group), meter)
+        }
+        ModelName::Set => search(&Set::default(), translate::set(group), meter),
     }
 }
 
@@ -205,7 +255,9 @@ where
 {
     let (places, history): (Vec<usize>, Vec<_>) = searched.into_iter().unzip();
     match check_within(model, &history, meter) {
-        Search::Linearizable(_) => Decision::Legal,
+        Search::Linearizable(proof) => {
+            Decision::Legal(proof.partitions.into_iter().flatten().map(|at| places[at]).collect())
+        }
         Search::Exhausted { reason, .. } => Decision::GaveUp(reason),
         Search::Illegal(evidence) => {
             // What was called after the blocked operation returned has no part in the proof.

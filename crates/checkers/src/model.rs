@@ -16,6 +16,12 @@ pub enum ModelName {
     KvAppend,
     /// Add, and read all.
     Set,
+    /// Increment and read, each key alone.
+    Counter,
+    /// Enqueue and dequeue, first in, first out.
+    Queue,
+    /// Enqueue and dequeue in any order.
+    UnorderedQueue,
     /// Acquire and release.
     Mutex,
     /// Transactions over several registers.
@@ -24,12 +30,15 @@ pub enum ModelName {
 
 impl ModelName {
     /// All of them.
-    pub const ALL: [ModelName; 7] = [
+    pub const ALL: [ModelName; 10] = [
         ModelName::Register,
         ModelName::CasRegister,
         ModelName::Kv,
         ModelName::KvAppend,
         ModelName::Set,
+        ModelName::Counter,
+        ModelName::Queue,
+        ModelName::UnorderedQueue,
         ModelName::Mutex,
         ModelName::MultiRegister,
     ];
@@ -42,6 +51,9 @@ impl ModelName {
             ModelName::Kv => "kv",
             ModelName::KvAppend => "kv-append",
             ModelName::Set => "set",
+            ModelName::Counter => "counter",
+            ModelName::Queue => "queue",
+            ModelName::UnorderedQueue => "unordered-queue",
             ModelName::Mutex => "mutex",
             ModelName::MultiRegister => "multi-register",
         }
@@ -59,6 +71,8 @@ impl ModelName {
             ModelName::CasRegister | ModelName::Kv => &["read", "write", "cas"],
             ModelName::KvAppend => &["read", "write", "append"],
             ModelName::Set => &["add", "read-all"],
+            ModelName::Counter => &["increment", "read"],
+            ModelName::Queue | ModelName::UnorderedQueue => &["enqueue", "dequeue"],
             ModelName::Mutex => &["acquire", "release"],
             ModelName::MultiRegister => &["txn"],
         }

@@ -16,8 +16,8 @@ use perjury_history::{
     Anomaly, AnomalyKind, Call, Finding, Index, Key, Operation, Outcome, Reply, Value, Verdict,
 };
 
-use crate::Checker;
 use crate::wording::{at, count, known, time, was};
+use crate::{Checker, Order, set_order};
 
 /// One answered read: which operation, and how often it shows each element.
 struct Read<'a> {
@@ -44,7 +44,8 @@ struct Tally {
     anomalies: Vec<Anomaly>,
 }
 
-pub(crate) fn check(operations: &[Operation]) -> Finding {
+/// The finding and, where one order explains all of it, that order for each set.
+pub(crate) fn check(operations: &[Operation]) -> (Finding, Option<Vec<Order>>) {
     let mut keys: BTreeMap<&Key, Vec<&Operation>> = BTreeMap::new();
     for operation in operations {
         if let Some(key) = operation.call.key() {
@@ -52,10 +53,20 @@ pub(crate) fn check(operations: &[Operation]) -> Finding {
         }
     }
     let mut tally = Tally::default();
+    let mut orders = Some(Vec::new());
     for (key, group) in keys {
         one_set(key, &group, &mut tally);
+        let order = set_order::order(&group);
+        let order = order.map(|operations| Order { key: Some(key.clone()), operations });
+        orders = orders.zip(order).map(|(mut orders, order)| {
+            orders.push(order);
+            orders
+        });
     }
-    finding(tally)
+    let mut finding = finding(tally);
+    finding.stats.insert("path".into(), "elements".into());
+    let wrong = finding.verdict == Verdict::Invalid;
+    (finding, orders.filter(|_| !wrong))
 }
 
 fn finding(mut tally: Tally) -> Finding {

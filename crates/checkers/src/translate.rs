@@ -6,7 +6,8 @@
 
 use perjury_history::{Call, Micro, Operation, Outcome, Reply, Value};
 use perjury_porcupine::models::{
-    Access, CasInput, CasOutput, KvAppendInput, KvAppendOutput, MutexInput, MutexOutput, Seen,
+    Access, CasInput, CasOutput, CounterInput, CounterOutput, KvAppendInput, KvAppendOutput,
+    MutexInput, MutexOutput, QueueInput, QueueOutput, Seen, SetInput, SetOutput,
 };
 
 /// One operation of a search, and which operation of the history it is.
@@ -20,7 +21,8 @@ enum Known<'a> {
 
 fn known(operation: &Operation) -> Option<Known<'_>> {
     match operation.outcome() {
-        Some(Outcome::Ok(Reply::Unknown)) => None,
+        // A dequeue took something away, whatever it was.
+        Some(Outcome::Ok(Reply::Unknown)) if operation.call.is_read_only() => None,
         Some(Outcome::Ok(reply)) => Some(Known::Answered(reply)),
         Some(Outcome::Fail(_)) => None,
         Some(Outcome::Info(_)) | None => {
@@ -106,6 +108,67 @@ pub(crate) fn strings(
         }
         (Call::Append { value, .. }, reply) => {
             Some((KvAppendInput::Append((), text(value)?), reply.map(|_| KvAppendOutput::Done)))
+        }
+        _ => None,
+    })
+}
+
+/// For counters, from 0: what is read is taken relative to `initial`. A counter that is absent
+/// reads as its initial value, and what is no number fits no state.
+pub(crate) fn counter(
+    operations: &[(usize, &Operation)],
+    initial: i64,
+) -> Vec<Searched<CounterInput, CounterOutput>> {
+    let seen = |value: &Value| match value {
+        Value::Int(sum) => CounterOutput::Read(Seen::Value(sum.wrapping_sub(initial))),
+        Value::Nil => CounterOutput::Read(Seen::Value(0)),
+        // No answer to a read, so the model never allows it.
+        Value::Text(_) | Value::Raw(_) => CounterOutput::Added,
+    };
+    all(operations, |call, reply| match (call, reply) {
+        (Call::Read { .. }, Some(Reply::Value(value))) => {
+            Some((CounterInput::Read, Some(seen(value))))
+        }
+        (Call::Increment { by, .. }, reply) => {
+            Some((CounterInput::Add(*by), reply.map(|_| CounterOutput::Added)))
+        }
+        _ => None,
+    })
+}
+
+/// For sets. Doubles are not looked at: they are the business of `set_full`.
+pub(crate) fn set(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<SetInput<Value>, SetOutput<Value>>> {
+    all(operations, |call, reply| match (call, reply) {
+        (Call::Add { element, .. }, reply) => {
+            Some((SetInput::Add(element.clone()), reply.map(|_| SetOutput::Added)))
+        }
+        (Call::ReadAll { .. }, Some(Reply::Elements(elements))) => {
+            let seen = Seen::Value(elements.iter().cloned().collect());
+            Some((SetInput::Read, Some(SetOutput::Read(seen))))
+        }
+        _ => None,
+    })
+}
+
+/// For queues, of either order.
+pub(crate) fn queue(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<QueueInput<Value>, QueueOutput<Value>>> {
+    all(operations, |call, reply| match (call, reply) {
+        (Call::Enqueue { element, .. }, reply) => {
+            Some((QueueInput::Enqueue(element.clone()), reply.map(|_| QueueOutput::Enqueued)))
+        }
+        (Call::Dequeue { .. }, reply) => {
+            let taken = match reply {
+                None => None,
+                Some(Reply::Value(value)) => Some(Seen::Value(Some(value.clone()))),
+                Some(Reply::Empty) => Some(Seen::Value(None)),
+                Some(Reply::Unknown) => Some(Seen::Unknown),
+                Some(_) => return None,
+            };
+            Some((QueueInput::Dequeue, taken.map(QueueOutput::Dequeued)))
         }
         _ => None,
     })

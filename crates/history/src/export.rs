@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::import::{NOT_SWAPPED, NOWHERE, RAW};
+use crate::import::{EMPTY, NOT_SWAPPED, NOWHERE, RAW};
 use crate::value::hex;
 use crate::{
     Call, Cause, Entry, Event, FaultId, History, Index, Injection, Key, Micro, NodeName, Outcome,
@@ -36,6 +36,8 @@ struct Exporter<'a> {
     keyed: bool,
     /// Are there only sets? Then a read of all elements is Jepsen's `:read`.
     sets: bool,
+    /// Are there only counters, whose reads show numbers? Then an increment is Jepsen's `:add`.
+    counters: bool,
     open: BTreeMap<Index, (&'a Call, &'a NodeName)>,
     faults: BTreeMap<FaultId, &'static str>,
 }
@@ -51,7 +53,9 @@ impl<'a> Exporter<'a> {
         let keyed = calls().filter_map(Call::key).collect::<BTreeSet<_>>().len() > 1;
         let sets = calls().any(|call| matches!(call, Call::Add { .. }))
             && calls().all(|call| matches!(call, Call::Add { .. } | Call::ReadAll { .. }));
-        Exporter { keyed, sets, open: BTreeMap::new(), faults: BTreeMap::new() }
+        let counters = counts(entries)
+            && calls().all(|call| matches!(call, Call::Increment { .. } | Call::Read { .. }));
+        Exporter { keyed, sets, counters, open: BTreeMap::new(), faults: BTreeMap::new() }
     }
 
     fn line(&mut self, entry: &'a Entry) -> String {
@@ -90,6 +94,7 @@ impl<'a> Exporter<'a> {
     fn operation(&self, call: &Call, value: String) -> String {
         let f = match call {
             Call::ReadAll { .. } if self.sets => "read",
+            Call::Increment { .. } if self.counters => "add",
             other => other.name(),
         };
         match call.key() {
@@ -124,6 +129,15 @@ impl<'a> Exporter<'a> {
     }
 }
 
+/// Do reads show numbers and nothing else? By that the importer tells a counter from a set.
+fn counts(entries: &[Entry]) -> bool {
+    let mut shown = entries.iter().filter_map(|entry| match &entry.event {
+        Event::Complete { outcome: Outcome::Ok(Reply::Value(value)), .. } => Some(value),
+        _ => None,
+    });
+    shown.clone().next().is_some() && shown.all(|value| matches!(value, Value::Int(_)))
+}
+
 fn at(node: &NodeName) -> String {
     match node.as_str() {
         NOWHERE => String::new(),
@@ -142,11 +156,14 @@ fn name(key: &Key) -> String {
 /// The value of an invocation.
 fn asked(call: &Call) -> String {
     match call {
-        Call::Read { .. } | Call::ReadAll { .. } | Call::Acquire { .. } | Call::Release { .. } => {
-            "nil".to_owned()
-        }
+        Call::Read { .. }
+        | Call::ReadAll { .. }
+        | Call::Dequeue { .. }
+        | Call::Acquire { .. }
+        | Call::Release { .. } => "nil".to_owned(),
+        Call::Increment { by, .. } => by.to_string(),
         Call::Write { value, .. } | Call::Append { value, .. } => scalar(value),
-        Call::Add { element, .. } => scalar(element),
+        Call::Add { element, .. } | Call::Enqueue { element, .. } => scalar(element),
         Call::Cas { from, to, .. } => format!("[{} {}]", scalar(from), scalar(to)),
         Call::Txn { steps } => transaction(steps, "nil"),
     }
@@ -162,6 +179,7 @@ fn answered(call: &Call, outcome: &Outcome) -> (&'static str, String, String) {
             ("fail", asked(call), format!(", :error :{NOT_SWAPPED}"))
         }
         Outcome::Ok(Reply::Value(value)) => ("ok", scalar(value), String::new()),
+        Outcome::Ok(Reply::Empty) => ("ok", "nil".to_owned(), format!(", :error :{EMPTY}")),
         Outcome::Ok(Reply::Unknown) => ("ok", "nil".to_owned(), ", :unknown true".to_owned()),
         Outcome::Ok(Reply::Elements(elements)) => {
             let elements: Vec<String> = elements.iter().map(scalar).collect();

@@ -29,6 +29,9 @@ fn every_event() -> Vec<Event> {
         Call::Append { key: key(), value: "x".into() },
         Call::Add { key: key(), element: 3.into() },
         Call::ReadAll { key: key() },
+        Call::Increment { key: key(), by: i64::MIN },
+        Call::Enqueue { key: key(), element: Value::Nil },
+        Call::Dequeue { key: key() },
         Call::Acquire { key: key() },
         Call::Release { key: key() },
         Call::Txn {
@@ -42,6 +45,7 @@ fn every_event() -> Vec<Event> {
     let outcomes = [
         Outcome::Ok(Reply::Done),
         Outcome::Ok(Reply::Value(Value::Nil)),
+        Outcome::Ok(Reply::Empty),
         Outcome::Ok(Reply::Unknown),
         Outcome::Ok(Reply::Swapped(false)),
         Outcome::Ok(Reply::Elements(vec![])),

@@ -52,6 +52,7 @@ enum Payload<'a> {
     Pair([&'a Value; 2]),
     Many(&'a [Value]),
     Bool(bool),
+    Number(i64),
     Word(&'static str),
     Steps(Vec<StepOut<'a>>),
 }
@@ -158,11 +159,14 @@ fn encode(index: Index, time: Nanos, event: &Event) -> LineOut<'_> {
 
 fn argument(call: &Call) -> Option<Payload<'_>> {
     match call {
-        Call::Read { .. } | Call::ReadAll { .. } | Call::Acquire { .. } | Call::Release { .. } => {
-            None
-        }
+        Call::Read { .. }
+        | Call::ReadAll { .. }
+        | Call::Dequeue { .. }
+        | Call::Acquire { .. }
+        | Call::Release { .. } => None,
+        Call::Increment { by, .. } => Some(Payload::Number(*by)),
         Call::Write { value, .. } | Call::Append { value, .. } => Some(Payload::One(value)),
-        Call::Add { element, .. } => Some(Payload::One(element)),
+        Call::Add { element, .. } | Call::Enqueue { element, .. } => Some(Payload::One(element)),
         Call::Cas { from, to, .. } => Some(Payload::Pair([from, to])),
         Call::Txn { steps } => Some(Payload::Steps(steps.iter().map(step_out).collect())),
     }
@@ -173,6 +177,7 @@ fn answer(reply: &Reply) -> (Option<&'static str>, Option<Payload<'_>>) {
     match reply {
         Reply::Done => (Some("done"), None),
         Reply::Value(value) => (Some("value"), Some(Payload::One(value))),
+        Reply::Empty => (Some("empty"), None),
         Reply::Unknown => (Some("unknown"), None),
         Reply::Swapped(swapped) => (Some("swapped"), Some(Payload::Bool(*swapped))),
         Reply::Elements(elements) => (Some("elements"), Some(Payload::Many(elements))),
@@ -258,6 +263,13 @@ fn decode_call(line: &mut LineIn<'_>) -> Result<Call, String> {
         "append" => Call::Append { key: keyed()?, value: value(json)? },
         "add" => Call::Add { key: keyed()?, element: value(json)? },
         "read-all" => Call::ReadAll { key: keyed()? },
+        "increment" => {
+            let by = json.and_then(Json::as_i64);
+            let by = by.ok_or("an \"increment\" needs a \"value\": a 64-bit integer")?;
+            Call::Increment { key: keyed()?, by }
+        }
+        "enqueue" => Call::Enqueue { key: keyed()?, element: value(json)? },
+        "dequeue" => Call::Dequeue { key: keyed()? },
         "acquire" => Call::Acquire { key: keyed()? },
         "release" => Call::Release { key: keyed()? },
         "cas" => match json.and_then(Json::as_array).map(Vec::as_slice) {
@@ -272,7 +284,7 @@ fn decode_call(line: &mut LineIn<'_>) -> Result<Call, String> {
         other => {
             return Err(format!(
                 "unknown operation {other:?}; expected read, write, cas, append, add, read-all, \
-                 acquire, release or txn"
+                 increment, enqueue, dequeue, acquire, release or txn"
             ));
         }
     })
@@ -293,6 +305,7 @@ fn decode_reply(line: &mut LineIn<'_>) -> Result<Reply, String> {
     let wants = |what: &str| format!("an ok of {name:?} needs a \"value\": {what}");
     Ok(match &*name {
         "done" => Reply::Done,
+        "empty" => Reply::Empty,
         "unknown" => Reply::Unknown,
         "value" => Reply::Value(Value::from_json(json.ok_or_else(|| wants("what was read"))?)?),
         "swapped" => {
@@ -305,7 +318,8 @@ fn decode_reply(line: &mut LineIn<'_>) -> Result<Reply, String> {
         "txn" => Reply::Txn(decode_steps(json)?),
         other => {
             return Err(format!(
-                "unknown reply {other:?}; expected done, value, unknown, swapped, elements or txn"
+                "unknown reply {other:?}; expected done, value, empty, unknown, swapped, elements \
+                 or txn"
             ));
         }
     })

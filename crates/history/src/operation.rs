@@ -31,6 +31,12 @@ pub enum Call {
     Add { key: Key, element: Value },
     /// Read all elements of a set.
     ReadAll { key: Key },
+    /// Add a number to a counter.
+    Increment { key: Key, by: i64 },
+    /// Put one element behind a queue.
+    Enqueue { key: Key, element: Value },
+    /// Take one element from a queue.
+    Dequeue { key: Key },
     /// Take a lock.
     Acquire { key: Key },
     /// Give a lock back.
@@ -49,6 +55,9 @@ impl Call {
             Call::Append { .. } => "append",
             Call::Add { .. } => "add",
             Call::ReadAll { .. } => "read-all",
+            Call::Increment { .. } => "increment",
+            Call::Enqueue { .. } => "enqueue",
+            Call::Dequeue { .. } => "dequeue",
             Call::Acquire { .. } => "acquire",
             Call::Release { .. } => "release",
             Call::Txn { .. } => "txn",
@@ -64,6 +73,9 @@ impl Call {
             | Call::Append { key, .. }
             | Call::Add { key, .. }
             | Call::ReadAll { key }
+            | Call::Increment { key, .. }
+            | Call::Enqueue { key, .. }
+            | Call::Dequeue { key }
             | Call::Acquire { key }
             | Call::Release { key } => Some(key),
             Call::Txn { .. } => None,
@@ -89,6 +101,9 @@ impl fmt::Display for Call {
             Call::Append { key, value } => write!(f, "append {value} to {key}"),
             Call::Add { key, element } => write!(f, "add {element} to {key}"),
             Call::ReadAll { key } => write!(f, "read all of {key}"),
+            Call::Increment { key, by } => write!(f, "increment {key} by {by}"),
+            Call::Enqueue { key, element } => write!(f, "enqueue {element} to {key}"),
+            Call::Dequeue { key } => write!(f, "dequeue from {key}"),
             Call::Acquire { key } => write!(f, "acquire {key}"),
             Call::Release { key } => write!(f, "release {key}"),
             Call::Txn { steps } => {
@@ -112,8 +127,10 @@ impl fmt::Display for Call {
 pub enum Reply {
     /// The call took effect; there is nothing more to say.
     Done,
-    /// The value that was read.
+    /// The value that was read, or the element that was taken from a queue.
     Value(Value),
+    /// There was nothing to take: the queue was empty.
+    Empty,
     /// A value was read but it is not known (Knossos writes `nil`): it matches anything.
     Unknown,
     /// Did the compare-and-set find what it asked for?
@@ -129,6 +146,7 @@ impl fmt::Display for Reply {
         match self {
             Reply::Done => f.write_str("done"),
             Reply::Value(value) => write!(f, "{value}"),
+            Reply::Empty => f.write_str("nothing, it was empty"),
             Reply::Unknown => f.write_str("some value"),
             Reply::Swapped(true) => f.write_str("swapped"),
             Reply::Swapped(false) => f.write_str("not swapped: another value was there"),

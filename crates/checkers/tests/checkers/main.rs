@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
 
 mod brute_force;
+mod certificates;
 mod corpus;
+mod every_model;
 mod histories;
 mod minimize;
 mod naive;
+mod objects;
 mod performance;
 mod prng;
 mod scripts;

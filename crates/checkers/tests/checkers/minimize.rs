@@ -22,8 +22,7 @@ struct Open {
 }
 
 /// A register that is linearizable by construction, under a random load of `operations` calls:
-/// each takes effect at a random instant between its call and its return, and some replies are
-/// lost.
+/// each takes effect at a random instant between its call and its return; some replies are lost.
 fn simulate(prng: &mut Prng, operations: u64, values: u64) -> History {
     let mut made = Made::default();
     let mut state = Value::Nil;

@@ -17,6 +17,8 @@ pub(super) struct Context<'a> {
     pub(super) dialect: &'a Dialect,
     /// `:add` occurs, so a `:read` reads all elements.
     pub(super) sets: bool,
+    /// `:add` occurs and reads give numbers, so it adds a number to a counter.
+    counters: bool,
     /// Values are `[key value]`, as Jepsen's `independent` makes them.
     pub(super) keyed: bool,
 }
@@ -24,9 +26,11 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(super) fn of(entries: &[Said], format: Format, dialect: &'a Dialect) -> Context<'a> {
         let clients = || entries.iter().filter(|said| said.process != Speaker::Nemesis);
-        let sets = clients().any(|said| said.f.as_deref() == Some("add"));
+        let adds = clients().any(|said| said.f.as_deref() == Some("add"));
         let invoked = || clients().filter(|said| said.kind == Kind::Invoke);
         let mut keyed = invoked().next().is_some() && invoked().all(is_keyed);
+        let counters = adds && counts(entries, keyed);
+        let sets = adds && !counters;
         if sets {
             // An element may itself be a pair; only if the answers are `[key elements]` with a key
             // that was added to are the pairs keys.
@@ -39,7 +43,7 @@ impl<'a> Context<'a> {
                     _ => false,
                 });
         }
-        Context { format, dialect, sets, keyed }
+        Context { format, dialect, sets, counters, keyed }
     }
 
     /// The value without its key, if it has one.
@@ -64,6 +68,30 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Do the reads that were answered give numbers, and nothing but numbers and nils? Where there are
+/// none, is one number added twice? That is no way to fill a set.
+fn counts(entries: &[Said], keyed: bool) -> bool {
+    let answered = |said: &&Said| said.kind == Kind::Ok && said.f.as_deref() == Some("read");
+    let values = entries.iter().filter(answered).map(|said| match said.value.list() {
+        Some([_, value]) if keyed => value,
+        _ => &said.value,
+    });
+    if values.clone().next().is_none() {
+        let mut seen = HashSet::new();
+        let added = entries
+            .iter()
+            .filter(|said| said.kind == Kind::Invoke && said.f.as_deref() == Some("add"));
+        let mut numbers = added.map(|said| match said.value {
+            Datum::Int(number) => Some(number),
+            _ => None,
+        });
+        return numbers.clone().all(|number| number.is_some())
+            && numbers.any(|number| !seen.insert(number));
+    }
+    values.clone().any(|value| matches!(value, Datum::Int(_)))
+        && values.into_iter().all(|value| matches!(value, Datum::Int(_) | Datum::Nil))
+}
+
 /// Does an invocation have the shape that `independent` gives it?
 fn is_keyed(said: &Said) -> bool {
     let Some([key, value]) = said.value.list() else { return false };
@@ -75,6 +103,8 @@ fn is_keyed(said: &Said) -> bool {
 const REGISTER: &str = "register";
 const SET: &str = "set";
 const LOCK: &str = "lock";
+const COUNTER: &str = "counter";
+const QUEUE: &str = "queue";
 
 /// The call that an invocation makes.
 pub(super) fn call(said: &Said, context: &Context<'_>) -> Result<Call, String> {
@@ -87,6 +117,7 @@ pub(super) fn call(said: &Said, context: &Context<'_>) -> Result<Call, String> {
         "write" if is_steps(value) => transaction(value, ":write")?,
         "txn" => transaction(value, ":txn")?,
         "read" if context.sets => Call::ReadAll { key: context.key(said, SET)? },
+        "read" if context.counters => Call::Read { key: context.key(said, COUNTER)? },
         "read" | "get" => Call::Read { key: context.key(said, REGISTER)? },
         "write" | "put" => {
             Call::Write { key: context.key(said, REGISTER)?, value: scalar(value, f)? }
@@ -100,6 +131,10 @@ pub(super) fn call(said: &Said, context: &Context<'_>) -> Result<Call, String> {
             },
             _ => return Err(format!("a :cas needs the value [FROM TO], not {value}")),
         },
+        "increment" => increment(value, context.key(said, COUNTER)?)?,
+        "add" if context.counters => increment(value, context.key(said, COUNTER)?)?,
+        "enqueue" => Call::Enqueue { key: context.key(said, QUEUE)?, element: element(value) },
+        "dequeue" => Call::Dequeue { key: context.key(said, QUEUE)? },
         "add" => Call::Add { key: context.key(said, SET)?, element: element(value) },
         "read-all" => Call::ReadAll { key: context.key(said, SET)? },
         "acquire" => Call::Acquire { key: context.key(said, LOCK)? },
@@ -108,16 +143,23 @@ pub(super) fn call(said: &Said, context: &Context<'_>) -> Result<Call, String> {
     })
 }
 
+fn increment(value: &Datum, key: Key) -> Result<Call, String> {
+    match value {
+        Datum::Int(by) => Ok(Call::Increment { key, by: *by }),
+        other => Err(format!("what is added to a counter has to be a whole number, not {other}")),
+    }
+}
+
 fn unknown(f: &str) -> String {
     let workload = match f {
         "transfer" => "bank",
-        "enqueue" | "dequeue" | "drain" => "queue",
+        "drain" => "queue with drain",
         "generate" => "unique ids",
         _ => {
             let shown = Datum::Word(f.to_owned());
             return format!(
                 "unknown operation {shown}; known are :read, :write, :cas, :append, :get, :put, \
-                 :add, :read-all, :acquire, :release and :txn"
+                 :add, :read-all, :increment, :enqueue, :dequeue, :acquire, :release and :txn"
             );
         }
     };

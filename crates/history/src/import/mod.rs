@@ -23,7 +23,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 pub(crate) use edn::RAW;
-pub(crate) use outcomes::NOT_SWAPPED;
+pub(crate) use outcomes::{EMPTY, NOT_SWAPPED};
 
 use crate::{FileError, History, Truncation, file};
 

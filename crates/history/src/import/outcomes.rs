@@ -10,6 +10,9 @@ use crate::{Call, Cause, Micro, Outcome, Reply, Value};
 /// take effect where the value differs, which says more than a plain `:fail`.
 pub(crate) const NOT_SWAPPED: &str = "perjury/not-swapped";
 
+/// The error under which our own export writes that a dequeue found the queue empty.
+pub(crate) const EMPTY: &str = "perjury/empty";
+
 /// The outcome of the `call` that this entry ends.
 pub(super) fn outcome(said: &Said, call: &Call, context: &Context<'_>) -> Result<Outcome, String> {
     match said.kind {
@@ -62,10 +65,17 @@ fn reply(said: &Said, call: &Call, context: &Context<'_>) -> Result<Reply, Strin
             Datum::Map(_) => unsupported("bank", "a read is answered with a map"),
             _ => format!("a register was read as {value}, which is no value of one"),
         }),
+        Call::Dequeue { .. } => match value {
+            Datum::Nil if said.error.as_ref().and_then(Datum::word) == Some(EMPTY) => {
+                Ok(Reply::Empty)
+            }
+            _ if unknown => Ok(Reply::Unknown),
+            Datum::Nil => Ok(Reply::Empty),
+            taken => Ok(Reply::Value(element(taken))),
+        },
         Call::ReadAll { .. } => match value {
             Datum::Nil => Ok(Reply::Elements(Vec::new())),
             Datum::List(list) => Ok(Reply::Elements(list.iter().map(element).collect())),
-            Datum::Int(_) => Err(unsupported("counter", "a read next to :add gives a number")),
             other => Err(format!("a set was read as {other}; expected its elements")),
         },
         Call::Cas { .. } => Ok(Reply::Swapped(true)),
@@ -73,6 +83,8 @@ fn reply(said: &Said, call: &Call, context: &Context<'_>) -> Result<Reply, Strin
         Call::Write { .. }
         | Call::Append { .. }
         | Call::Add { .. }
+        | Call::Increment { .. }
+        | Call::Enqueue { .. }
         | Call::Acquire { .. }
         | Call::Release { .. } => Ok(Reply::Done),
     }

@@ -116,6 +116,7 @@ fn names(f: &str, call: &Call) -> bool {
         Call::Read { .. } => matches!(f, "read" | "get"),
         Call::Write { .. } => matches!(f, "write" | "put"),
         Call::ReadAll { .. } => matches!(f, "read" | "read-all"),
+        Call::Increment { .. } => matches!(f, "increment" | "add"),
         Call::Txn { .. } => matches!(f, "txn" | "read" | "write"),
         _ => f == call.name(),
     }
@@ -151,6 +152,8 @@ fn model(entries: &[Entry]) -> Option<&'static str> {
         ("cas-register", &["read", "write", "cas"]),
         ("kv-append", &["read", "write", "append"]),
         ("set", &["add", "read-all"]),
+        ("counter", &["increment", "read"]),
+        ("queue", &["enqueue", "dequeue"]),
         ("mutex", &["acquire", "release"]),
         ("multi-register", &["txn"]),
     ]

@@ -126,8 +126,13 @@ fn keys_are_told_from_values() {
     assert_eq!(calls(&read)[0], Call::Add { key: key("7"), element: Value::Int(1) });
     assert_eq!(outcomes(&read)[1], Outcome::Ok(Reply::Elements(vec![Value::Int(1)])));
     // The answer is no [key elements]: the pairs themselves are the elements.
-    let read = imported(&set.replace("[7 #{1}]", "[7 1]"));
+    let read = imported(&set.replace("[7 #{1}]", "[[7 1]]"));
     assert_eq!(calls(&read)[0], Call::Add { key: key("set"), element: "[7 1]".into() });
+    // The answer is a number behind a key: a counter of that key.
+    let read = imported(&set.replace("[7 #{1}]", "[7 1]"));
+    assert_eq!(read.model.as_deref(), Some("counter"));
+    assert_eq!(calls(&read)[0], Call::Increment { key: key("7"), by: 1 });
+    assert_eq!(outcomes(&read)[1], Outcome::Ok(Reply::Value(Value::Int(1))));
 }
 
 #[test]
@@ -136,7 +141,7 @@ fn what_is_not_understood_is_said_with_its_line() {
     let cases = [
         (invoke(":f :frobnicate"), "unknown operation :frobnicate; known are :read, :write"),
         (invoke(":f :transfer :value {:from 1}"), "bank workload is not supported yet"),
-        (invoke(":f :enqueue :value 1"), "queue workload is not supported yet"),
+        (invoke(":f :drain"), "queue with drain workload is not supported yet"),
         (invoke(":f :txn :value [[:r 1 [2 3]]]"), "list-append workload is not supported yet"),
         (invoke(":f :txn :value [[:q 1]]"), "a step of a transaction is"),
         (invoke(":f :cas :value 4"), "a :cas needs the value [FROM TO], not 4"),
@@ -187,13 +192,37 @@ fn a_process_does_one_thing_at_a_time_and_is_silent_after_info() {
 
 #[test]
 fn a_read_of_a_counter_or_of_a_bank_is_not_taken_for_something_else() {
+    // What is added decides nothing, what is read does.
     let counter = "{:process 0 :type :invoke :f :add :value 1}{:process 0 :type :ok :f :add}\n\
         {:process 0 :type :invoke :f :read}{:process 0 :type :ok :f :read :value 1}";
-    let error = import(counter).unwrap_err().to_string();
-    assert!(error.contains("counter workload is not supported yet"), "{error}");
+    let read = imported(counter);
+    assert_eq!(read.model.as_deref(), Some("counter"));
+    assert_eq!(calls(&read)[0], Call::Increment { key: key("counter"), by: 1 });
+    let set = imported(&counter.replace(":read :value 1", ":read :value [1]"));
+    assert_eq!(calls(&set)[0].name(), "add");
+    let error = import(&counter.replace(":add :value 1", ":add :value x")).unwrap_err();
+    assert!(error.to_string().contains("has to be a whole number, not :x"), "{error}");
     let bank = "{:process 0 :type :invoke :f :read}{:process 0 :type :ok :f :read :value {0 1}}";
     let error = import(bank).unwrap_err().to_string();
     assert!(error.contains("bank workload is not supported yet"), "{error}");
+}
+
+#[test]
+fn a_queue_is_read_with_its_empty_answers() {
+    let queue = "{:process 0 :type :invoke :f :enqueue :value 5}\n\
+        {:process 0 :type :ok :f :enqueue}\n\
+        {:process 0 :type :invoke :f :dequeue}{:process 0 :type :ok :f :dequeue :value 5}\n\
+        {:process 0 :type :invoke :f :dequeue}{:process 0 :type :ok :f :dequeue :value nil}\n\
+        {:process 0 :type :invoke :f :dequeue}{:process 0 :type :fail :f :dequeue :error :empty}";
+    let read = imported(queue);
+    assert_eq!(read.model.as_deref(), Some("queue"));
+    assert_eq!(calls(&read)[0], Call::Enqueue { key: key("queue"), element: 5.into() });
+    let taken = Outcome::Ok(Reply::Value(5.into()));
+    assert_eq!(outcomes(&read)[1..3], [taken, Outcome::Ok(Reply::Empty)]);
+    assert!(matches!(outcomes(&read)[3], Outcome::Fail(_)));
+    let dialect = Dialect { nil_read: NilRead::Unknown };
+    let read = read_text(Path::new("h"), queue.as_bytes(), None, None, &dialect).unwrap();
+    assert_eq!(outcomes(&read)[2], Outcome::Ok(Reply::Unknown));
 }
 
 /// Everything that our own export can say comes back, except faults, phases and notes.
@@ -242,6 +271,23 @@ fn the_own_export_is_read_back() {
     round_trip(vec![(lock("l"), done()), (Call::Release { key: key("m") }, done())], "mutex");
     let append = |name: &str| Call::Append { key: key(name), value: "x".into() };
     round_trip(vec![(append("l"), done())], "kv-append");
+    let increment = |name: &str| Call::Increment { key: key(name), by: -3 };
+    let sum = |value: Value| Outcome::Ok(Reply::Value(value));
+    for keys in [["c", "c"], ["c", "d"]] {
+        let read = |name: &str| Call::Read { key: key(name) };
+        for seen in [Value::Int(-3), Value::Raw([7].as_slice().into())] {
+            let calls = vec![(increment(keys[0]), done()), (read(keys[1]), sum(seen))];
+            round_trip(calls, "counter");
+        }
+        let queue = vec![
+            (Call::Enqueue { key: key(keys[0]), element: 3.into() }, done()),
+            (Call::Dequeue { key: key(keys[1]) }, sum(3.into())),
+            (Call::Dequeue { key: key(keys[0]) }, Outcome::Ok(Reply::Empty)),
+            (Call::Dequeue { key: key(keys[1]) }, Outcome::Ok(Reply::Unknown)),
+        ];
+        round_trip(queue, "queue");
+    }
+    round_trip(vec![(increment("c"), done())], "counter");
 }
 
 fn round_trip(operations: Vec<(Call, Outcome)>, model: &str) {

@@ -1,27 +1,27 @@
 //! Cuts an illegal history down to a small core.
 //!
 //! The core has to prove that the *whole* history is illegal, so only those operations are left
-//! out whose removal keeps every legal history legal:
-//!
-//! - a read, and a compare-and-set that did not swap: they change nothing, so a linearization
-//!   without them is one of the rest;
-//! - of a register, a write (or swap) whose value no remaining operation saw or asked for, once no
-//!   unswapped compare-and-set remains: in a linearization nothing stands between it and the next
-//!   change except operations that see its value, and there are none, so it can be taken out;
-//! - everything that ended before an *anchor* began; see [`Shrinking::behind`].
+//! out whose removal keeps every legal history legal. Which those are depends on the object, and
+//! stands with its reasons in [`rules`]; two ways to leave out a whole past stand here, at
+//! [`Shrinking::behind`] and [`Shrinking::before`].
 //!
 //! If the rest is illegal, so was the whole. Each candidate is searched on a small budget, and
 //! what was not proved illegal is not accepted. Delta debugging: Zeller and Hildebrandt 2002.
+//! What is left is then asked which real time it needs: see [`intervals`].
+
+pub(crate) mod intervals;
+mod rules;
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
-use perjury_history::{Call, Operation, Outcome, Reply, Value};
+use perjury_history::{Call, Operation, Outcome, Value};
 use perjury_porcupine::Budget;
 
-use crate::Options;
 use crate::linearizable::{Decision, decide};
+use crate::{ModelName, Options};
+use rules::{Rule, changes_nothing, is_blind, leaves, sees};
 
 /// What the search for one candidate may visit.
 const STATES: u64 = 100_000;
@@ -49,10 +49,12 @@ pub(crate) fn core(
     let mut core = shrinking.last_answers(part, blocked);
     loop {
         let before = core.len();
-        core = shrinking.cut_at_anchor(core);
-        core = shrinking.without(core, Rule::ChangesNothing);
-        if shrinking.options.model.is_register() {
-            core = shrinking.without(core, Rule::Unseen);
+        core = match shrinking.options.model {
+            ModelName::Mutex => shrinking.cut(core, Shrinking::before),
+            _ => shrinking.cut(core, Shrinking::behind),
+        };
+        for rule in Rule::of(shrinking.options.model) {
+            core = shrinking.without(core, *rule);
         }
         if core.len() == before {
             return core;
@@ -128,26 +130,22 @@ impl Shrinking<'_> {
 
     /// What may go from this piece, one after the other: it depends on what is still there.
     fn removable(&self, core: &[usize], piece: Range<usize>, rule: Rule) -> HashSet<usize> {
-        let operation = |at: usize| &self.operations[at];
-        let piece = core[piece].iter().rev().copied();
-        match rule {
-            Rule::ChangesNothing => piece.filter(|at| changes_nothing(operation(*at))).collect(),
-            Rule::Unseen => {
-                let mut census = Census::of(core.iter().map(|at| operation(*at)));
-                piece.filter(|at| census.remove_if_unseen(operation(*at))).collect()
-            }
-        }
+        rules::removable(rule, core, &core[piece], self.operations)
     }
 
-    /// Leaves out what lies behind an anchor, the latest one that works.
-    fn cut_at_anchor(&self, core: Vec<usize>) -> Vec<usize> {
+    /// Leaves out a past that does not matter, up to the latest operation at which that works.
+    fn cut(
+        &self,
+        core: Vec<usize>,
+        rest: fn(&Self, &[usize], usize) -> Option<Vec<usize>>,
+    ) -> Vec<usize> {
         let mut order: Vec<usize> = core.clone();
         order.sort_by_key(|at| std::cmp::Reverse(self.operations[*at].start));
         for anchor in order {
             if self.spent(core.len() / 16) {
                 break;
             }
-            let Some(rest) = self.behind(&core, anchor) else { continue };
+            let Some(rest) = rest(self, &core, anchor) else { continue };
             if rest.len() < core.len() && self.is_illegal(&rest) {
                 return rest;
             }
@@ -206,75 +204,37 @@ impl Shrinking<'_> {
         rest.sort_unstable();
         Some(rest)
     }
-}
 
-/// Which operations may go.
-#[derive(Clone, Copy)]
-enum Rule {
-    ChangesNothing,
-    Unseen,
-}
-
-/// How often each value is seen by what remains.
-struct Census<'a> {
-    unswapped: usize,
-    seen: HashMap<&'a Value, usize>,
-}
-
-impl<'a> Census<'a> {
-    fn of(operations: impl Iterator<Item = &'a Operation>) -> Census<'a> {
-        let mut census = Census { unswapped: 0, seen: HashMap::new() };
-        for operation in operations {
-            census.unswapped += usize::from(is_unswapped(operation));
-            if let Some(value) = sees(operation) {
-                *census.seen.entry(value).or_default() += 1;
+    /// What is left of a lock's `core` without all that ended before the operation `at` began, but
+    /// for one acquisition that is kept if the lock was held on balance.
+    ///
+    /// Why the rest of a legal history is legal: let P be what ended before, with c more
+    /// acquisitions than releases, and take the linearization up to its last operation of P.
+    /// Besides P there stand operations in it that were open then: some answered, all of which are
+    /// still in the rest, and some in doubt. A lock's operations alternate, so of all of these the
+    /// acquisitions are ahead by 0 or 1, which is the state s that follows. Without P, but with one
+    /// acquisition of it if c = 1, they are ahead by the same number; so they can be arranged to
+    /// alternate, beginning with an acquisition, and lead to the same s. No two of them are ordered
+    /// by real time, as all were open when the last of P ended, except that the one that is kept
+    /// may have to come first, which it can. Everything else goes on as it did. With another c
+    /// nothing is left out.
+    fn before(&self, core: &[usize], at: usize) -> Option<Vec<usize>> {
+        let start = self.operations[at].start;
+        let (gone, mut rest): (Vec<usize>, Vec<usize>) = core
+            .iter()
+            .copied()
+            .partition(|at| self.operations[*at].end().is_some_and(|end| end < start));
+        let is_acquire = |at: &usize| matches!(self.operations[*at].call, Call::Acquire { .. });
+        let acquired = gone.iter().filter(|at| is_acquire(at)).count();
+        match (2 * acquired).checked_sub(gone.len())? {
+            0 => {}
+            1 => {
+                let last = gone.iter().copied().filter(is_acquire);
+                rest.extend(last.max_by_key(|at| self.operations[*at].end()));
+                rest.sort_unstable();
             }
+            _ => return None,
         }
-        census
-    }
-
-    /// Takes a change out of the census if nothing else saw what it left.
-    fn remove_if_unseen(&mut self, operation: &'a Operation) -> bool {
-        let Some(value) = leaves(operation) else { return false };
-        let own = sees(operation);
-        let by_itself = usize::from(own == Some(value));
-        let seen = self.seen.get(value).copied().unwrap_or_default();
-        if self.unswapped > 0 || seen > by_itself {
-            return false;
-        }
-        if let Some(count) = own.and_then(|own| self.seen.get_mut(own)) {
-            *count -= 1;
-        }
-        true
-    }
-}
-
-/// Legal in every state, whatever it was answered.
-fn is_blind(operation: &Operation) -> bool {
-    matches!(operation.call, Call::Write { .. } | Call::Append { .. })
-}
-
-fn changes_nothing(operation: &Operation) -> bool {
-    operation.call.is_read_only() || is_unswapped(operation)
-}
-
-fn is_unswapped(operation: &Operation) -> bool {
-    matches!(operation.outcome(), Some(Outcome::Ok(Reply::Swapped(false))))
-}
-
-/// The value that a change leaves behind.
-fn leaves(operation: &Operation) -> Option<&Value> {
-    match &operation.call {
-        Call::Write { value, .. } => Some(value),
-        Call::Cas { to, .. } if !is_unswapped(operation) => Some(to),
-        _ => None,
-    }
-}
-
-fn sees(operation: &Operation) -> Option<&Value> {
-    match (&operation.call, operation.outcome()) {
-        (Call::Read { .. }, Some(Outcome::Ok(Reply::Value(seen)))) => Some(seen),
-        (Call::Cas { from, .. }, _) => Some(from),
-        _ => None,
+        Some(rest)
     }
 }

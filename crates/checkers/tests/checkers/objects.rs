@@ -1,0 +1,194 @@
+//! Every model by its definition: try every order of every choice of what is in doubt.
+//!
+//! Shares nothing with the checkers but the plain data.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use perjury_checkers::ModelName;
+use perjury_history::{Call, Micro, Operation, Outcome, Reply, Value};
+
+/// What one object holds. Sets are exact here: doubles are another checker's.
+#[derive(Clone, PartialEq)]
+enum State {
+    Value(Value),
+    Text(String),
+    Set(BTreeSet<Value>),
+    Sum(i64),
+    Queue(VecDeque<Value>),
+    Bag(Vec<Value>),
+    Held(bool),
+    Values(BTreeMap<String, Value>),
+}
+
+fn initial(model: ModelName) -> State {
+    match model {
+        ModelName::Register | ModelName::CasRegister | ModelName::Kv => State::Value(Value::Nil),
+        ModelName::KvAppend => State::Text(String::new()),
+        ModelName::Set => State::Set(BTreeSet::new()),
+        ModelName::Counter => State::Sum(0),
+        ModelName::Queue => State::Queue(VecDeque::new()),
+        ModelName::UnorderedQueue => State::Bag(Vec::new()),
+        ModelName::Mutex => State::Held(false),
+        ModelName::MultiRegister => State::Values(BTreeMap::new()),
+    }
+}
+
+/// Is there a legal order of these operations on one object?
+pub fn linearizable(model: ModelName, operations: &[&Operation]) -> bool {
+    let certain = |operation: &&&Operation| matches!(operation.outcome(), Some(Outcome::Ok(_)));
+    let must = operations.iter().filter(certain).count();
+    let possible: Vec<&Operation> = operations
+        .iter()
+        .copied()
+        .filter(|operation| !matches!(operation.outcome(), Some(Outcome::Fail(_))))
+        .collect();
+    arrange(&mut vec![false; possible.len()], must, &possible, initial(model))
+}
+
+fn arrange(placed: &mut [bool], must: usize, possible: &[&Operation], state: State) -> bool {
+    if must == 0 {
+        return true;
+    }
+    for next in 0..possible.len() {
+        let waits = |other: usize| {
+            !placed[other] && possible[other].end().is_some_and(|end| end < possible[next].start)
+        };
+        if placed[next] || (0..possible.len()).any(waits) {
+            continue;
+        }
+        let answered = usize::from(possible[next].end().is_some());
+        placed[next] = true;
+        let after = apply(possible[next], &state);
+        let found =
+            after.into_iter().any(|after| arrange(placed, must - answered, possible, after));
+        placed[next] = false;
+        if found {
+            return true;
+        }
+    }
+    false
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Nil => String::new(),
+        Value::Int(number) => number.to_string(),
+        Value::Text(text) => text.to_string(),
+        Value::Raw(_) => "\u{0}".into(),
+    }
+}
+
+/// The states that may follow.
+fn apply(operation: &Operation, state: &State) -> Vec<State> {
+    let reply = match operation.outcome() {
+        Some(Outcome::Ok(Reply::Unknown)) | Some(Outcome::Info(_)) | None => None,
+        Some(Outcome::Ok(reply)) => Some(reply),
+        Some(Outcome::Fail(_)) => return vec![],
+    };
+    let fits = |fits: bool| if fits { vec![state.clone()] } else { vec![] };
+    let seen = match reply {
+        Some(Reply::Value(value)) => Some(value),
+        _ => None,
+    };
+    match (&operation.call, state) {
+        (Call::Read { .. }, State::Value(value)) => fits(seen.is_none_or(|seen| seen == value)),
+        (Call::Write { value, .. }, State::Value(_)) => vec![State::Value(value.clone())],
+        (Call::Cas { from, to, .. }, State::Value(value)) => {
+            let next = if from == value { to } else { value };
+            let fits = match reply {
+                Some(Reply::Swapped(swapped)) => *swapped == (from == value),
+                _ => true,
+            };
+            if fits { vec![State::Value(next.clone())] } else { vec![] }
+        }
+        (Call::Read { .. }, State::Text(now)) => fits(seen.is_none_or(|seen| text(seen) == *now)),
+        (Call::Write { value, .. }, State::Text(_)) => vec![State::Text(text(value))],
+        (Call::Append { value, .. }, State::Text(now)) => {
+            vec![State::Text(now.clone() + &text(value))]
+        }
+        (Call::Add { element, .. }, State::Set(set)) => {
+            let mut set = set.clone();
+            set.insert(element.clone());
+            vec![State::Set(set)]
+        }
+        (Call::ReadAll { .. }, State::Set(set)) => fits(match reply {
+            Some(Reply::Elements(seen)) => seen.iter().cloned().collect::<BTreeSet<_>>() == *set,
+            _ => true,
+        }),
+        (Call::Increment { by, .. }, State::Sum(sum)) => vec![State::Sum(sum + by)],
+        (Call::Read { .. }, State::Sum(sum)) => fits(match seen {
+            Some(Value::Nil) => *sum == 0,
+            Some(seen) => *seen == Value::Int(*sum),
+            None => true,
+        }),
+        (call, State::Queue(_) | State::Bag(_)) => queue(call, reply, state),
+        (Call::Acquire { .. }, State::Held(false)) => vec![State::Held(true)],
+        (Call::Release { .. }, State::Held(true)) => vec![State::Held(false)],
+        (_, State::Held(_)) => vec![],
+        (Call::Txn { steps }, State::Values(values)) => {
+            let mut values = values.clone();
+            let answered = match reply {
+                Some(Reply::Txn(answered)) => answered,
+                _ => steps,
+            };
+            for step in answered {
+                match step {
+                    Micro::Read(key, Some(seen))
+                        if values.get(key.as_str()).unwrap_or(&Value::Nil) != seen =>
+                    {
+                        return vec![];
+                    }
+                    Micro::Write(key, value) => {
+                        values.insert(key.to_string(), value.clone());
+                    }
+                    _ => {}
+                }
+            }
+            vec![State::Values(values)]
+        }
+        (call, _) => panic!("{call}"),
+    }
+}
+
+fn queue(call: &Call, reply: Option<&Reply>, state: &State) -> Vec<State> {
+    match (call, state) {
+        (Call::Enqueue { element, .. }, State::Queue(queue)) => {
+            let mut queue = queue.clone();
+            queue.push_back(element.clone());
+            vec![State::Queue(queue)]
+        }
+        (Call::Enqueue { element, .. }, State::Bag(bag)) => {
+            let mut bag = bag.clone();
+            bag.push(element.clone());
+            bag.sort();
+            vec![State::Bag(bag)]
+        }
+        (Call::Dequeue { .. }, State::Queue(queue)) => {
+            let mut queue = queue.clone();
+            let first = queue.pop_front();
+            let fits = match reply {
+                Some(Reply::Value(taken)) => first.as_ref() == Some(taken),
+                Some(Reply::Empty) => first.is_none(),
+                _ => true,
+            };
+            if fits { vec![State::Queue(queue)] } else { vec![] }
+        }
+        (Call::Dequeue { .. }, State::Bag(bag)) => {
+            let without = |at: usize| {
+                let mut bag = bag.clone();
+                bag.remove(at);
+                State::Bag(bag)
+            };
+            match reply {
+                Some(Reply::Value(taken)) => {
+                    bag.iter().position(|one| one == taken).map(without).into_iter().collect()
+                }
+                Some(Reply::Empty) if !bag.is_empty() => vec![],
+                Some(Reply::Empty) => vec![state.clone()],
+                _ if bag.is_empty() => vec![state.clone()],
+                _ => (0..bag.len()).map(without).collect(),
+            }
+        }
+        (call, _) => panic!("{call}"),
+    }
+}

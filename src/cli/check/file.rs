@@ -1,0 +1,86 @@
+//! Judges one history file, of our own format or another tool's.
+
+use std::path::Path;
+use std::time::Instant;
+
+use perjury_checkers::{ModelName, Options, judge_with_certificate, sentence, worst};
+use perjury_history::import::{self, Imported};
+use perjury_history::{Finding, Verdict};
+use serde_json::{Value as Json, json};
+
+use super::{Said, Settings, shown};
+use crate::cli::Exit;
+
+/// The history and its model, or what is to be said instead.
+pub(super) fn read(path: &Path, settings: &Settings<'_>) -> Result<(Imported, ModelName), Said> {
+    let imported = import::read(path, settings.format, &settings.dialect)
+        .map_err(|error| Said::error(Exit::Infrastructure, &error))?;
+    let suggested = imported.model.as_deref().and_then(|name| name.parse().ok());
+    let model = settings.model.or(suggested).ok_or_else(|| {
+        let what = "the history does not tell its model; name it with --model";
+        Said::failed(Exit::Usage, format!("{}: {what}", path.display()))
+    })?;
+    Ok((imported, model))
+}
+
+/// The exit code of a verdict.
+pub(super) fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Valid => Exit::Valid,
+        Verdict::Unknown => Exit::Unknown,
+        Verdict::Invalid => Exit::Anomaly,
+    }
+}
+
+pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
+    let (imported, model) = match read(path, settings) {
+        Ok(read) => read,
+        Err(said) => return said,
+    };
+    let begin = Instant::now();
+    let options = Options {
+        initial: settings.initial.clone(),
+        budget: settings.budget.clone(),
+        ..Options::new(model)
+    };
+    let (findings, certificate) = judge_with_certificate(&imported.history, &options);
+    let seconds = begin.elapsed().as_secs_f64();
+    let verdict = worst(&findings);
+    let mut said = Said::new(exit(verdict));
+    let name = shown(path);
+    let stat = |stat: &str| findings.iter().rev().find_map(|finding| finding.stats.get(stat));
+    let how = match (stat("path").and_then(Json::as_str), stat("states").and_then(Json::as_u64)) {
+        (Some("search"), Some(states)) => format!(", by search of {states} states"),
+        (Some("elements"), _) => ", element by element".to_owned(),
+        (Some(path), _) => format!(", by {path}"),
+        (None, _) => String::new(),
+    };
+    let told = sentence(&findings, "the database", true);
+    said.line(&name, format_args!("{verdict} ({model}, {seconds:.3} s{how}): {told}"));
+    if let Some(anomaly) = findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next() {
+        said.line(&name, format_args!("{}: {}", anomaly.kind, anomaly.detail));
+    }
+    said.object(json!({
+        "schema": 1,
+        "path": path,
+        "format": imported.format.name(),
+        "model": model.name(),
+        "verdict": verdict,
+        "seconds": seconds,
+        "operations": operations(&imported),
+        "states": stat("states"),
+        "taken": stat("path"),
+        "findings": findings,
+        "exit": said.exit.code(),
+    }));
+    if let Some(target) = &settings.certificate {
+        target.write(at, &name, certificate.as_ref(), &mut said);
+    }
+    said
+}
+
+fn operations(imported: &Imported) -> usize {
+    use perjury_history::Event;
+    let entries = imported.history.entries.iter();
+    entries.filter(|entry| matches!(entry.event, Event::Invoke { .. })).count()
+}

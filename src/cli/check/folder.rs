@@ -1,0 +1,50 @@
+//! Judges the folder of a run again, and writes its verdict and report.
+
+use std::path::Path;
+
+use perjury_checkers::{Options, judge_with_certificate};
+use serde_json::json;
+
+use super::{Said, Settings, shown};
+use crate::cli::Exit;
+use crate::cli::judge::{JudgeError, judge_run};
+use crate::store::{RunFolder, StoreError};
+
+pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
+    match judged(at, path, settings) {
+        Ok(said) => said,
+        Err(error) => {
+            let exit = match error {
+                JudgeError::Model(_) | JudgeError::Store(StoreError::NoRun(_)) => Exit::Usage,
+                _ => Exit::Infrastructure,
+            };
+            Said::error(exit, &error)
+        }
+    }
+}
+
+fn judged(at: usize, path: &Path, settings: &Settings<'_>) -> Result<Said, JudgeError> {
+    let folder = RunFolder::open(path)?;
+    let judged = judge_run(&folder, settings.model, settings.budget.clone())?;
+    let judgement = &judged.judgement;
+    let mut said = Said::new(Exit::of(judgement));
+    let name = shown(path);
+    said.line(&name, format_args!("{}: {}", judgement.verdict, judgement.sentence));
+    if let Some(why) = &judgement.compromised {
+        said.line(&name, format_args!("compromised: {why}"));
+    }
+    said.line(&name, format_args!("report {}", judged.report.display()));
+    said.object(json!({
+        "schema": 1, "path": path, "judgement": judgement, "exit": said.exit.code(),
+    }));
+    if let Some(target) = &settings.certificate {
+        let history = folder.history()?;
+        let header = history.header.as_ref().map(|header| header.model.as_str());
+        let named = header.unwrap_or_default().parse().map_err(JudgeError::Model);
+        let model = settings.model.map_or(named, Ok)?;
+        let options = Options { budget: settings.budget.clone(), ..Options::new(model) };
+        let (_, certificate) = judge_with_certificate(&history, &options);
+        target.write(at, &name, certificate.as_ref(), &mut said);
+    }
+    Ok(said)
+}

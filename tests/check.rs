@@ -1,0 +1,127 @@
+//! `perjury check` from the outside: many inputs, one answer each, certificates, exit codes.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::Bench;
+
+const GOOD: &str = "{:process 0 :type :invoke :f :write :value 1}\n\
+    {:process 0 :type :ok :f :write :value 1}\n\
+    {:process 1 :type :invoke :f :read}\n{:process 1 :type :ok :f :read :value 1}\n";
+
+struct Files {
+    bench: Bench,
+}
+
+impl Files {
+    fn new() -> Files {
+        Files { bench: Bench::new() }
+    }
+
+    fn put(&self, name: &str, text: &str) -> String {
+        let path = self.bench.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.bench.path().join(name)
+    }
+}
+
+fn bad() -> String {
+    GOOD.replace(":read :value 1", ":read :value 2")
+}
+
+#[test]
+fn folders_are_searched_and_the_worst_input_decides() {
+    let files = Files::new();
+    files.put("in/a.edn", GOOD);
+    files.put("in/deep/b.edn", GOOD);
+    files.put("in/README.md", "no history");
+    let ended = files.bench.perjury(&["check", "in", "--json"]);
+    ended.expect(0, &["in/a.edn: valid (register, ", "in/deep/b.edn: valid"]);
+    let objects: Vec<serde_json::Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.len(), 2);
+    assert_eq!(objects[0]["verdict"], "valid");
+    assert_eq!(objects[0]["path"], "in/a.edn");
+    assert_eq!(objects[0]["operations"], 2);
+    assert!(objects[0]["seconds"].is_number() && objects[0]["states"].is_number());
+    // What cannot be read never hides an anomaly, and is not passed over either.
+    files.put("in/broken.edn", "{:process");
+    files.bench.perjury(&["check", "in"]).expect(3, &["broken.edn:1"]);
+    files.put("in/c.edn", &bad());
+    files.bench.perjury(&["check", "in"]).expect(1, &["c.edn: invalid", "phantom-value"]);
+    files.bench.perjury(&["check", "/nowhere", "in/c.edn"]).expect(1, &["/nowhere"]);
+    let empty = files.path("empty");
+    std::fs::create_dir(&empty).unwrap();
+    files.bench.perjury(&["check", "empty"]).expect(64, &["no run, and no history"]);
+}
+
+#[test]
+fn patterns_are_expanded_in_order() {
+    let files = Files::new();
+    for at in 0..12 {
+        files.put(&format!("h/{at:02}.edn"), GOOD);
+    }
+    let ended = files.bench.perjury(&["check", "h/0*.edn"]);
+    ended.expect(0, &[]);
+    let order: Vec<&str> = ended.stderr.lines().map(|line| &line[..8]).collect();
+    let wanted: Vec<String> = (0..10).map(|at| format!("h/{at:02}.edn")).collect();
+    assert_eq!(order, wanted);
+    files.bench.perjury(&["check", "**/1[01].edn"]).expect(0, &["h/10.edn", "h/11.edn"]);
+    files.bench.perjury(&["check", "h/*.txt"]).expect(64, &["h/*.txt: nothing matches"]);
+}
+
+#[test]
+fn a_certificate_is_written_and_verified_and_a_tampered_one_refused() {
+    let files = Files::new();
+    files.put("good.edn", GOOD);
+    files.put("bad.edn", &bad());
+    let check = ["check", "good.edn", "--certificate", "proof.jsonl"];
+    files.bench.perjury(&check).expect(0, &["certificate proof.jsonl"]);
+    let verify = ["check", "--verify", "proof.jsonl", "good.edn"];
+    files.bench.perjury(&verify).expect(0, &["good.edn: verified: linearizable as register"]);
+    files
+        .bench
+        .perjury(&["check", "--verify", "proof.jsonl", "bad.edn"])
+        .expect(2, &["refused: where #2 is listed its answer does not fit"]);
+    let text = std::fs::read_to_string(files.path("proof.jsonl")).unwrap();
+    files.put("proof.jsonl", &text.replace("[0,2]", "[2,0]"));
+    files.bench.perjury(&verify).expect(2, &["refused"]);
+    files.put("proof.jsonl", &text.replace("[0,2]", "[0]"));
+    files.bench.perjury(&verify).expect(2, &["refused: #2 was answered, yet it is not listed"]);
+    files.put("proof.jsonl", "no certificate");
+    files.bench.perjury(&verify).expect(2, &["line 1 of the certificate"]);
+    // Several inputs: a folder, in which what is illegal leaves nothing.
+    let check = ["check", "good.edn", "bad.edn", "--certificate", "proofs"];
+    files.bench.perjury(&check).expect(1, &["bad.edn: no certificate"]);
+    assert!(files.path("proofs/good.edn.certificate.jsonl").is_file());
+    assert!(!files.path("proofs/bad.edn.certificate.jsonl").exists());
+}
+
+#[test]
+fn counters_and_queues_are_known() {
+    let files = Files::new();
+    files.put(
+        "counter.edn",
+        "{:process 0 :type :invoke :f :add :value 2}{:process 0 :type :ok :f :add :value 2}\n\
+         {:process 0 :type :invoke :f :read}{:process 0 :type :ok :f :read :value 3}\n",
+    );
+    files.bench.perjury(&["check", "counter.edn"]).expect(1, &["invalid (counter", "read"]);
+    files.bench.perjury(&["check", "counter.edn", "--initial", "1"]).expect(0, &["valid"]);
+    files.put(
+        "queue.edn",
+        "{:process 0 :type :invoke :f :enqueue :value 1}{:process 0 :type :ok :f :enqueue}\n\
+         {:process 0 :type :invoke :f :enqueue :value 2}{:process 0 :type :ok :f :enqueue}\n\
+         {:process 0 :type :invoke :f :dequeue}{:process 0 :type :ok :f :dequeue :value 2}\n",
+    );
+    files.bench.perjury(&["check", "queue.edn"]).expect(1, &["invalid (queue"]);
+    let bag = ["check", "queue.edn", "--model", "unordered-queue"];
+    files.bench.perjury(&bag).expect(0, &["valid (unordered-queue"]);
+}
