@@ -1,8 +1,8 @@
 //! The whole check: partitions, threads, and the answer made of their answers.
 //!
-//! Not the search itself, nor the shortcuts: [`check`] searches every partition, [`decide`] asks the
-//! model for a shortcut first. The invariant: illegal beats exhausted, exhausted beats legal; one
-//! illegal partition makes the history illegal whatever happened to the others.
+//! Not the search itself, nor the shortcuts: [`check`] searches every partition, [`decide`] asks
+//! the model for a shortcut first. The invariant: illegal beats exhausted, exhausted beats legal;
+//! one illegal partition makes the history illegal whatever happened to the others.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 

@@ -7,10 +7,11 @@
 //! operations were open at once and not as many as the history is long, and the budget counts time,
 //! configurations and bytes.
 //!
-//! [`check`] searches. [`decide`] gives the same verdict and first asks the model for a *shortcut*, a
-//! path that needs no search: near-linear time for registers, compare-and-set and key-value stores
-//! whose written values are distinct, locks, counters of equal steps, grow-only sets and FIFO
-//! queues. It says which path was taken, and names the few operations that contradict each other.
+//! [`check`] searches. [`decide`] gives the same verdict and first asks the model for a *shortcut*,
+//! a path that needs no search: near-linear time for registers, compare-and-set and key-value
+//! stores whose written values are distinct, locks, counters of equal steps, grow-only sets and
+//! FIFO queues. It says which path was taken, and names the few operations that contradict each
+//! other.
 //!
 //! Not here: reading history files, pictures, and deciding what a database promises.
 //!

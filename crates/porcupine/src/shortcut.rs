@@ -16,8 +16,9 @@ pub struct Shortcut {
 
 /// A few operations that no order explains.
 ///
-/// But for [`Kind::Blocked`] and [`Kind::NeverDeleted`], they contradict each other as soon as one knows who wrote the values that they name: together
-/// with the writers of those values they are a history that is not linearizable by itself.
+/// But for [`Kind::Blocked`] and [`Kind::NeverDeleted`], they contradict each other as soon as one
+/// knows who wrote the values that they name: together with the writers of those values they are a
+/// history that is not linearizable by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
     /// How they contradict each other.
@@ -70,8 +71,8 @@ pub enum Kind {
     Overtaken,
     /// Two reads of a set that only grows, and neither saw all that the other saw.
     Incomparable,
-    /// By what was seen, the first took effect before the last, but the last had returned before the
-    /// first was called. Where there is one between them, it shows their order.
+    /// By what was seen, the first took effect before the last, but the last had returned before
+    /// the first was called. Where there is one between them, it shows their order.
     AgainstTime,
     /// Not a contradiction of a few operations but of the numbers of many: the operation is what
     /// [`PartitionEvidence::blocked`](crate::PartitionEvidence::blocked) says.

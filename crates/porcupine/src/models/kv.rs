@@ -1,8 +1,9 @@
 //! A key-value store: get, put and delete.
 //!
-//! Source: Porcupine's key-value example, with deletes. Each key is a register of its own, so the history is
-//! partitioned by key and a state is the value of one key. Initially every key is missing. A get
-//! that really found nothing is `Seen::Value(None)`; one whose value is not known, `Seen::Unknown`.
+//! Source: Porcupine's key-value example, with deletes. Each key is a register of its own, so the
+//! history is partitioned by key and a state is the value of one key. Initially every key is
+//! missing. A get that really found nothing is `Seen::Value(None)`; one whose value is not known,
+//! `Seen::Unknown`.
 
 use std::hash::Hash;
 use std::marker::PhantomData;

@@ -1,20 +1,21 @@
 //! A counter to which the same number is added each time, and reads of its sum. O(n log n).
 //!
 //! Not for different numbers: which of them make up a sum is then subset sum, and left to the
-//! search. Lazy as the path of the [lock](super::lock): nothing is added before an add returns, or a
-//! read of a greater sum; of the adds that have arrived, the one that returns first is taken. A read
-//! is taken as soon as the sum is the one it saw.
+//! search. Lazy as the path of the [lock](super::lock): nothing is added before an add returns, or
+//! a read of a greater sum; of the adds that have arrived, the one that returns first is taken. A
+//! read is taken as soon as the sum is the one it saw.
 //!
 //! *Why this decides.* Let S be any linearization, and count adds. (1) The path's count never
-//! exceeds that of S at the same return. It grows to `v` for a read of `v` that returns: so has that
-//! of S. Or it grows because an add x returns. Let then t be the last time when the path took an add
-//! y that returns after x, for a read of `v`: S had counted at least `v`. What the path took after t
-//! returns no later than x, and had not arrived at t, else it would have been preferred to y; the
-//! same holds for x. So S took all of those and x after t, and is at least as far. (Without such a y
-//! all that the path took, and x, has returned by now, so S took it too.) (2) So a read that S takes
-//! at its sum `v` finds the path at `v` or below. If the path passes `v` before the read returns, it
-//! is taken then. If not, the path adds up to `v` at its return; S took `v` adds by then, so they
-//! have arrived. Where the path fails, there is no S, and the operation that returns is blocked.
+//! exceeds that of S at the same return. It grows to `v` for a read of `v` that returns: so has
+//! that of S. Or it grows because an add x returns. Let then t be the last time when the path took
+//! an add y that returns after x, for a read of `v`: S had counted at least `v`. What the path took
+//! after t returns no later than x, and had not arrived at t, else it would have been preferred to
+//! y; the same holds for x. So S took all of those and x after t, and is at least as far. (Without
+//! such a y all that the path took, and x, has returned by now, so S took it too.) (2) So a read
+//! that S takes at its sum `v` finds the path at `v` or below. If the path passes `v` before the
+//! read returns, it is taken then. If not, the path adds up to `v` at its return; S took `v` adds
+//! by then, so they have arrived. Where the path fails, there is no S, and the operation that
+//! returns is blocked.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

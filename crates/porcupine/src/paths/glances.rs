@@ -1,9 +1,9 @@
 //! Answered operations that change nothing and fit every state.
 //!
 //! Not those that fit only some states. Why they always find a place: let each operation of the
-//! order take effect at the latest start of it and those before it; as the order respects real time,
-//! that is within its span. Let each glance take effect at its start. Sorted by those instants,
-//! everything is within its span, so real time is respected.
+//! order take effect at the latest start of it and those before it; as the order respects real
+//! time, that is within its span. Let each glance take effect at its start. Sorted by those
+//! instants, everything is within its span, so real time is respected.
 
 use super::{Judged, Span};
 use crate::Operation;

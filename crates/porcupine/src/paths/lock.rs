@@ -11,13 +11,13 @@
 //! of the same kind first, both have arrived and x returns no later; exchange them. (2) Laziness:
 //! let S have taken more by now. What it took besides has arrived and has not returned, and its
 //! kinds take turns when begun from the path's state, since both began in the same state; so S may
-//! take all of it now, in turns, and go on as before. (3) A refused operation that is still open and
-//! found its state in S before now: either the path was in that state too while it was open, and it
-//! was taken; or the path stood still in the other state meanwhile, while S, which was never behind,
-//! turned at least once. If S stands in the state that fits, the path comes there by catching up. If
-//! not, S has turned back as well, so it is two turns ahead, and catching up passes the state. So
-//! where the path cannot take the turn that it must, no linearization exists. The prefix
-//! before was ordered, so the operation that returns is what the search calls blocked.
+//! take all of it now, in turns, and go on as before. (3) A refused operation that is still open
+//! and found its state in S before now: either the path was in that state too while it was open,
+//! and it was taken; or the path stood still in the other state meanwhile, while S, which was never
+//! behind, turned at least once. If S stands in the state that fits, the path comes there by
+//! catching up. If not, S has turned back as well, so it is two turns ahead, and catching up passes
+//! the state. So where the path cannot take the turn that it must, no linearization exists. The
+//! prefix before was ordered, so the operation that returns is what the search calls blocked.
 //!
 //! Source: the exchange argument of earliest-deadline-first scheduling (Jackson 1955; Horn 1974).
 

@@ -1,9 +1,9 @@
 //! Polynomial paths: models whose histories can be judged without a search.
 //!
-//! Not a part of the search, and nothing here calls a model: what the paths conclude, the tests hold
-//! against the search, the brute force and the verifier. Times are handled as half-open spans, see
-//! [`Span`]. The invariant of every path: `Ok` is a linearization, [`Halt::Illegal`] is a proof, and
-//! everything else is [`Halt::Unfit`], which sends the part to the search.
+//! Not a part of the search, and nothing here calls a model: what the paths conclude, the tests
+//! hold against the search, the brute force and the verifier. Times are handled as half-open spans,
+//! see [`Span`]. The invariant of every path: `Ok` is a linearization, [`Halt::Illegal`] is a
+//! proof, and everything else is [`Halt::Unfit`], which sends the part to the search.
 
 mod counter;
 mod glances;
@@ -53,9 +53,9 @@ pub(crate) fn concluded(path: &'static str, judged: Judged<Vec<usize>>) -> Optio
 
 /// When an operation may take effect: from `start` to before `end`.
 ///
-/// [`Operation::interval`] is closed; times are whole numbers, so adding 1 to the last instant makes
-/// the same interval half-open, and *a before b* is `a.end <= b.start`. What has no end has the
-/// greatest number there, and precedes nothing, since no start is that number.
+/// [`Operation::interval`] is closed; times are whole numbers, so adding 1 to the last instant
+/// makes the same interval half-open, and *a before b* is `a.end <= b.start`. What has no end has
+/// the greatest number there, and precedes nothing, since no start is that number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: u64,

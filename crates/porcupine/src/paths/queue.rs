@@ -1,20 +1,21 @@
 //! First-in first-out queues whose dequeued elements were enqueued once. O(n log n).
 //!
-//! Not where a dequeue found the queue empty, or removed something that is not known: the search has
-//! those. An enqueue that was not answered took effect if its element was dequeued; else it may be
-//! left out, as its element was in nobody's way. A dequeue that was not answered may be left out as
-//! well, unless an element that nobody got has to get out of the way: then the search has to say.
+//! Not where a dequeue found the queue empty, or removed something that is not known: the search
+//! has those. An enqueue that was not answered took effect if its element was dequeued; else it may
+//! be left out, as its element was in nobody's way. A dequeue that was not answered may be left out
+//! as well, unless an element that nobody got has to get out of the way: then the search has to
+//! say.
 //!
-//! *Why this decides.* An element's dequeue follows its enqueue, so the dequeue may be taken to start
-//! no earlier and the enqueue to end no later. Element a must come before b if a's enqueue precedes
-//! b's, or a's dequeue b's. Take away, one by one, elements that no other must come before. If there
-//! is none such, let a be the one whose enqueue ends first, and b the one whose dequeue does. Only a
-//! dequeue can precede a's, so b's does; only an enqueue can precede b's, so a's does: the two
-//! contradict each other. Else there is an order of the elements. Let each enqueue happen at the
-//! latest start of an enqueue so far, each dequeue at the latest start of a dequeue or the enqueue of
-//! its element so far. Those instants are within the spans: a dequeue of i that ends before a start
-//! of j's enqueue, or dequeue, would put i before j. What was never dequeued is enqueued at the end;
-//! none of it may precede an enqueue of what was dequeued.
+//! *Why this decides.* An element's dequeue follows its enqueue, so the dequeue may be taken to
+//! start no earlier and the enqueue to end no later. Element a must come before b if a's enqueue
+//! precedes b's, or a's dequeue b's. Take away, one by one, elements that no other must come
+//! before. If there is none such, let a be the one whose enqueue ends first, and b the one whose
+//! dequeue does. Only a dequeue can precede a's, so b's does; only an enqueue can precede b's, so
+//! a's does: the two contradict each other. Else there is an order of the elements. Let each
+//! enqueue happen at the latest start of an enqueue so far, each dequeue at the latest start of a
+//! dequeue or the enqueue of its element so far. Those instants are within the spans: a dequeue of
+//! i that ends before a start of j's enqueue, or dequeue, would put i before j. What was never
+//! dequeued is enqueued at the end; none of it may precede an enqueue of what was dequeued.
 //!
 //! Source: Henzinger, Sezgin and Vafeiadis, "Aspect-oriented linearizability proofs" (2013): the
 //! contradictions are their violations of complete histories without empty dequeues.

@@ -3,11 +3,11 @@
 //! Not for elements that were read and have several possible adds: those go to the search. The sets
 //! that were read must contain each other, and then they say where everything belongs: first the
 //! adds of the elements of the smallest set, the reads of that set, the adds of what the next set
-//! has more, and so on; last the adds of what no read saw, since a read after such an add would have
-//! seen it. This order of *steps* is the only one; within a step, operations may be in the order of
-//! their starts. So the history is legal if and only if no operation of a later step ended before
-//! one of an earlier step began. An indeterminate add whose element was read took effect; one whose
-//! element was not would come after all reads, and may as well be left out.
+//! has more, and so on; last the adds of what no read saw, since a read after such an add would
+//! have seen it. This order of *steps* is the only one; within a step, operations may be in the
+//! order of their starts. So the history is legal if and only if no operation of a later step ended
+//! before one of an earlier step began. An indeterminate add whose element was read took effect;
+//! one whose element was not would come after all reads, and may as well be left out.
 //!
 //! Source: the argument above. Jepsen's `set-full` checker looks for a part of these
 //! contradictions, element by element.

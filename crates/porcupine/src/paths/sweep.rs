@@ -1,9 +1,10 @@
 //! Going through a part in time order: what may take effect by now, what must.
 //!
 //! Not an order of effects: the paths that use it decide that. The invariant, and why their orders
-//! respect real time: at a return everything that started before its end has arrived, and everything
-//! that ended before has taken effect. Let x end before y starts. When y arrives, at a return whose
-//! end is after y's start and so after x's end, that of x has been passed: x is in the order already.
+//! respect real time: at a return everything that started before its end has arrived, and
+//! everything that ended before has taken effect. Let x end before y starts. When y arrives, at a
+//! return whose end is after y's start and so after x's end, that of x has been passed: x is in the
+//! order already.
 
 use super::{Judged, Span};
 use crate::Operation;

@@ -5,8 +5,8 @@ use perjury_porcupine::{Model, Operation};
 use crate::prng::Prng;
 
 /// A history of `count` operations with random inputs, answered as the model allows at a random
-/// instant in each interval; ties are frequent, and some answers are lost. `answer` gives the answer
-/// of the object in its present state.
+/// instant in each interval; ties are frequent, and some answers are lost. `answer` gives the
+/// answer of the object in its present state.
 pub fn simulate<M: Model>(
     model: &M,
     prng: &mut Prng,
@@ -51,8 +51,8 @@ fn shuffle<T>(prng: &mut Prng, items: &mut [T]) {
     }
 }
 
-/// Half of the time, makes a lie of it: swaps two answers that `compatible` allows to be swapped, or
-/// moves an interval.
+/// Half of the time, makes a lie of it: swaps two answers that `compatible` allows to be swapped,
+/// or moves an interval.
 pub fn maybe_lie<I, O>(
     prng: &mut Prng,
     history: &mut [Operation<I, O>],

@@ -1,11 +1,12 @@
 //! Chains of compare-and-sets: clusters that must follow each other directly.
 //!
-//! Not an order of the chains among themselves ([`zones`](super::zones)). A compare-and-set from `a`
-//! to `b` that took effect found the value `a`, which was written once: so nothing was written
-//! between the write of `a` and it, and only one compare-and-set can have found `a`. The clusters of
-//! `a` and `b` form one block: the write of `a`, its readers, the compare-and-set, the readers of
-//! `b`, and so on. The invariant: every cluster that takes part is in one chain, the order within
-//! each chain is the only one up to the order of readers of one value, and it respects real time.
+//! Not an order of the chains among themselves ([`zones`](super::zones)). A compare-and-set from
+//! `a` to `b` that took effect found the value `a`, which was written once: so nothing was written
+//! between the write of `a` and it, and only one compare-and-set can have found `a`. The clusters
+//! of `a` and `b` form one block: the write of `a`, its readers, the compare-and-set, the readers
+//! of `b`, and so on. The invariant: every cluster that takes part is in one chain, the order
+//! within each chain is the only one up to the order of readers of one value, and it respects real
+//! time.
 
 use super::super::{Judged, illegal};
 use super::Source;

@@ -1,9 +1,9 @@
 //! The operations of a register, gathered around the writes whose values they saw.
 //!
 //! Not yet an order. A *cluster* is a write (or a compare-and-set, by the value that it left) with
-//! the reads that saw it; cluster 0 is the initial value. The invariant: each operation that must be
-//! ordered by its value is in exactly one cluster, and those in none take no effect, or change and
-//! see nothing in particular ([`Clusters::floaters`]).
+//! the reads that saw it; cluster 0 is the initial value. The invariant: each operation that must
+//! be ordered by its value is in exactly one cluster, and those in none take no effect, or change
+//! and see nothing in particular ([`Clusters::floaters`]).
 //!
 //! A value may have several possible writers as long as nobody saw it: each is then a cluster of
 //! its own, since renaming an unseen value changes nothing.
@@ -245,9 +245,9 @@ impl Clusters {
         }
     }
 
-    /// The operations that show that the write of `cluster` took effect, by their indices: itself if
-    /// it was answered; else a reader of its value; else the compare-and-sets that follow from it,
-    /// to one that was answered or has a reader.
+    /// The operations that show that the write of `cluster` took effect, by their indices: itself
+    /// if it was answered; else a reader of its value; else the compare-and-sets that follow from
+    /// it, to one that was answered or has a reader.
     pub(crate) fn shown_by<I, O, F>(
         &self,
         source: &Source<'_, I, O, F>,

@@ -2,9 +2,9 @@
 //! which the value is not known.
 //!
 //! Not exact in one direction: an order of the rest is given, and where they do not fit into it, a
-//! stretch of it is arranged anew ([`windows`](super::windows)); where that does not help, the search
-//! must say whether they fit into another. The invariant: what is inserted respects real time and
-//! finds what it must; what is refused is impossible in every order.
+//! stretch of it is arranged anew ([`windows`](super::windows)); where that does not help, the
+//! search must say whether they fit into another. The invariant: what is inserted respects real
+//! time and finds what it must; what is refused is impossible in every order.
 //!
 //! Why greedily: an operation that changes nothing may be taken as soon as it fits, as in the
 //! search: moving it to the front breaks nothing. So if the given order can be completed at all, it
@@ -230,9 +230,9 @@ where
     ///
     /// Real time is respected across the borders. To the left: what was put there began before the
     /// end of everything that waits, and comes before the stretch in an order that respects it. To
-    /// the right: a floater that arrives later starts after the end of some operation that also comes
-    /// later in the order, and nothing in the stretch starts after that, neither what was in the order
-    /// nor what was added.
+    /// the right: a floater that arrives later starts after the end of some operation that also
+    /// comes later in the order, and nothing in the stretch starts after that, neither what was in
+    /// the order nor what was added.
     fn rearrange(&mut self, place: usize) -> Judged<usize> {
         for size in STRETCHES {
             let back = self.starts.len().saturating_sub(size);

@@ -1,30 +1,30 @@
 //! Maps with deletes: one key, whose values were put once, and which may be deleted often.
 //!
-//! Not only zones: every delete leaves the same *nothing*, so which of them a read of nothing saw is
-//! open. Values are clusters with zones as before. They are judged first, without deletes and reads
-//! of nothing: taking those away takes away no reason why the rest is legal. Then there is an instant
-//! in each backward zone at which its cluster may happen as a whole, and nothing but itself happens
-//! within a forward zone, strictly between its first `end - 1` and its last `start`. What is left is
-//! to give an instant outside of those to each backward cluster, delete and read of nothing, such
-//! that before each such read a delete (or the beginning) is the last change.
+//! Not only zones: every delete leaves the same *nothing*, so which of them a read of nothing saw
+//! is open. Values are clusters with zones as before. They are judged first, without deletes and
+//! reads of nothing: taking those away takes away no reason why the rest is legal. Then there is an
+//! instant in each backward zone at which its cluster may happen as a whole, and nothing but itself
+//! happens within a forward zone, strictly between its first `end - 1` and its last `start`. What
+//! is left is to give an instant outside of those to each backward cluster, delete and read of
+//! nothing, such that before each such read a delete (or the beginning) is the last change.
 //!
-//! Lazily, at the last instant of each: where a cluster must happen, all that may happen do. Where a
-//! delete must happen, all clusters that may happen do so before it. Where a read must happen and a
-//! value is there, clusters likewise, then the delete that is the most urgent of those that may
+//! Lazily, at the last instant of each: where a cluster must happen, all that may happen do. Where
+//! a delete must happen, all clusters that may happen do so before it. Where a read must happen and
+//! a value is there, clusters likewise, then the delete that is the most urgent of those that may
 //! happen. Reads happen as soon as nothing is there.
 //!
 //! *Why this decides.* Only reads ask for anything, and they ask for deletes. Let the path take
 //! deletes at t1 < t2 < ... because a read had to happen, and let S be any linearization. Between
 //! t(i-1) and the read of t(i) something changed nothing to a value, last at k. If that was a
 //! forward zone, it is over before the read in S too. If it was a cluster that had to happen at k,
-//! it could not happen at t(i-1) or at the own last instant of any delete before k, or it would have
-//! been put before that delete; and the read could not happen at k, or it would have. So in S too the
-//! cluster happens between, and S has a delete between it and the read, another one for each i. None
-//! of these had its last instant before t(i): not before k, as it follows the cluster, which could
-//! not happen at its last instant if that is before k; not from k on, as the path would have taken
-//! it then and left nothing. So S gives each t(i) a delete of its own that may happen at t(i), and
-//! then so does taking the most urgent first (exchange it with the one that S gives). Where the path
-//! finds none, there is no S.
+//! it could not happen at t(i-1) or at the own last instant of any delete before k, or it would
+//! have been put before that delete; and the read could not happen at k, or it would have. So in S
+//! too the cluster happens between, and S has a delete between it and the read, another one for
+//! each i. None of these had its last instant before t(i): not before k, as it follows the cluster,
+//! which could not happen at its last instant if that is before k; not from k on, as the path would
+//! have taken it then and left nothing. So S gives each t(i) a delete of its own that may happen at
+//! t(i), and then so does taking the most urgent first (exchange it with the one that S gives).
+//! Where the path finds none, there is no S.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

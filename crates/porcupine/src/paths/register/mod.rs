@@ -8,12 +8,13 @@
 //! ([`layout`]); and at last those that see no particular value ([`floaters`]).
 //!
 //! Source: Gibbons and Korach, "Testing shared memories", SIAM J. Comput. 26 (1997), on histories
-//! in which it is known which write each read saw (zones); the chains and the indeterminate operations are argued where they are handled.
+//! in which it is known which write each read saw (zones); the chains and the indeterminate
+//! operations are argued where they are handled.
 //!
 //! *Why indeterminate operations may be dropped.* A value is *needed* if a completed operation saw
 //! it, or if a compare-and-set to a needed value expects it. Take any linearization of the history
-//! without refused compare-and-sets, and remove from it every indeterminate write whose value is not
-//! needed. What is left is one too: an operation that expects `x` found `x` written by the last
+//! without refused compare-and-sets, and remove from it every indeterminate write whose value is
+//! not needed. What is left is one too: an operation that expects `x` found `x` written by the last
 //! change before it; `x` is needed, so that write stays, and removing others between the two only
 //! removes what was not there. A needed value's write must be in every linearization, as it is its
 //! only possible writer. So: needed ones are as good as completed, without a last instant; the

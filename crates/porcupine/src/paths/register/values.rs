@@ -2,8 +2,8 @@
 //!
 //! Not a map that owns values: it holds numbers of clusters and asks the source for the value that
 //! each one's write left. Not the search's table, which grows: here the size is known, and half of
-//! the time is spent waiting for memory, so a slot carries a piece of the hash, and what is looked up
-//! together is touched together ([`Values::touch`]). The invariant: for every value it finds the
+//! the time is spent waiting for memory, so a slot carries a piece of the hash, and what is looked
+//! up together is touched together ([`Values::touch`]). The invariant: for every value it finds the
 //! cluster that was inserted first, and remembers whether another one came after it.
 
 use std::hash::{BuildHasher, BuildHasherDefault, Hash};

@@ -36,8 +36,9 @@ pub(crate) struct Zones {
 }
 
 impl Zones {
-    /// The zones of the clusters, and whether each value was written before it was read: a read that
-    /// ended before the write began contradicts it, and if there is none, the write may come first.
+    /// The zones of the clusters, and whether each value was written before it was read: a read
+    /// that ended before the write began contradicts it, and if there is none, the write may come
+    /// first.
     pub(crate) fn of_clusters<I, O, F>(
         source: &Source<'_, I, O, F>,
         clusters: &Clusters,
@@ -101,10 +102,10 @@ pub(crate) fn order<I, O, F>(
     blocks.extend(keyed.iter().map(|(_, block)| block & !BACKWARD));
     drop(keyed);
     // Two blocks that must precede each other show at the next forward zone. Let forward F contain
-    // or overlap an earlier block B, `F.end <= B.start`, and let N be the first forward one after B:
-    // either it is F, or N comes before F and `N.start >= B.start >= F.end`, so F and N overlap, and
-    // F is found with whatever forward zone comes before it. The other half of the contradiction,
-    // `B.end <= N.start`, follows from the order.
+    // or overlap an earlier block B, `F.end <= B.start`, and let N be the first forward one after
+    // B: either it is F, or N comes before F and `N.start >= B.start >= F.end`, so F and N overlap,
+    // and F is found with whatever forward zone comes before it. The other half of the
+    // contradiction, `B.end <= N.start`, follows from the order.
     let mut next: Option<u32> = None;
     for &block in blocks.iter().rev() {
         if let Some(next) = next
