@@ -12,7 +12,7 @@ mod stream;
 
 use std::num::NonZeroUsize;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use load::register::make_stale;
 use perjury_porcupine::models::Register;
@@ -114,11 +114,11 @@ fn measure(clients: u64, count: u64, lost: u64, stale: bool) {
     }
     assert_eq!(decision.paths, [Path::Shortcut("zones")]);
     assert_eq!(decision.answer.is_illegal(), stale);
-    let before = cpu();
+    let before = Instant::now();
     if let perjury_porcupine::Search::Linearizable(proof) = &decision.answer {
         assert_eq!(verify(&Register(0), &history, proof), Ok(()));
     }
-    println!("{seconds} {} {held} {peak}", cpu() - before);
+    println!("{seconds} {} {held} {peak}", before.elapsed().as_secs_f64());
 }
 
 /// Seconds that this thread was on a processor.
