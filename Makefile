@@ -18,7 +18,7 @@ verify: agent
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
-	$(CARGO) test --workspace
+	PERJURY_STATIC_AGENT=$(CURDIR)/$(AGENT) $(CARGO) test --workspace
 
 fix:
 	$(CARGO) fmt --all

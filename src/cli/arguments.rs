@@ -234,6 +234,9 @@ pub struct Heal {
     /// A name in clusters/, or a path; the cluster has to be up
     #[arg(long, default_value = "local")]
     pub cluster: String,
+    /// End a run that is still at work on the nodes
+    #[arg(long)]
+    pub take_over: bool,
 }
 
 /// `perjury list`

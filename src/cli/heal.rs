@@ -33,22 +33,24 @@ pub(super) fn run(options: &Heal) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return Exit::Infrastructure.because(&error),
     };
-    match runtime.block_on(heal(&inventory)) {
+    match runtime.block_on(heal(&inventory, options.take_over)) {
         Ok(true) => Exit::Valid,
         Ok(false) => Exit::Infrastructure,
         Err(error) => Exit::Infrastructure.because(&error),
     }
 }
 
-async fn heal(inventory: &Inventory) -> Result<bool, AgentError> {
+async fn heal(inventory: &Inventory, take_over: bool) -> Result<bool, AgentError> {
     let binary = agent_binary()?;
     let mut all = true;
     for member in &inventory.nodes {
         let remote = remote(member)?;
         let agent = install_agent(remote.as_ref(), &binary).await?;
         let state = state_dir(&inventory.name, member);
-        let mut command = Command::new([agent.as_str(), "heal", "--state", &state])
-            .timeout(Duration::from_secs(30));
+        let words = [agent.as_str(), "heal", "--state", &state];
+        let more = take_over.then_some("--take-over");
+        let mut command =
+            Command::new(words.into_iter().chain(more)).timeout(Duration::from_secs(60));
         command.sudo = matches!(member.reach, clusters::Reach::Ssh(_));
         let output = remote.run(command).await?;
         let text = output.text();

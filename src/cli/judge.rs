@@ -105,7 +105,7 @@ fn judgement(
     Judgement {
         schema: SCHEMA,
         verdict,
-        sentence: sentence(&findings, &subject),
+        sentence: sentence(&findings, &subject, exempt.is_none()),
         compromised,
         outside_claim: exempt.filter(|_| verdict == Verdict::Invalid),
         findings,

@@ -2,7 +2,7 @@
 //!
 //! Checking one object costs more than linearly in the length of its history, so a long run is
 //! spread over many: the workers are divided into groups of equal size, each group works on one
-//! key, and when that key's generator has ended and its last operation too, on the next new one.
+//! key, and when that key's generator has ended, on the next new one.
 
 use perjury_history::{Call, Key, Outcome};
 
@@ -15,7 +15,7 @@ pub struct PerKey<F> {
     group: usize,
     next_key: u64,
     last_key: u64,
-    groups: Vec<Option<Boxed>>,
+    groups: Vec<Option<(Key, Boxed)>>,
     turn: usize,
 }
 
@@ -33,13 +33,13 @@ impl<F: FnMut(Key) -> Boxed + Send> PerKey<F> {
         }
     }
 
-    fn fresh(&mut self) -> Option<Boxed> {
+    fn fresh(&mut self) -> Option<(Key, Boxed)> {
         if self.next_key == self.last_key {
             return None;
         }
         let key = Key::from(format!("k{}", self.next_key));
         self.next_key += 1;
-        Some((self.make)(key))
+        Some((key.clone(), (self.make)(key)))
     }
 
     /// The answer of one group, moving on to a new key where the old one has ended.
@@ -50,12 +50,13 @@ impl<F: FnMut(Key) -> Boxed + Send> PerKey<F> {
         let end = if at + 1 == self.groups.len() { all.end } else { begin + self.group };
         let inside = Context { now: context.now, free: context.free.narrow(begin..end) };
         loop {
-            let Some(generator) = &mut self.groups[at] else { return Next::Done };
+            let Some((_, generator)) = &mut self.groups[at] else { return Next::Done };
             if inside.free.iter().next().is_none() {
                 return Next::Pending;
             }
             match generator.next(&inside, stream) {
-                Next::Done if !inside.free.all() => return Next::Pending,
+                // Keys are independent: what is still open of the old one need not be waited for,
+                // or one node that does not answer would hold up its whole group.
                 Next::Done => self.groups[at] = self.fresh(),
                 other => return other,
             }
@@ -94,7 +95,9 @@ impl<F: FnMut(Key) -> Boxed + Send> Generator for PerKey<F> {
     fn observe(&mut self, worker: usize, call: &Call, outcome: &Outcome) {
         // The view of such a generator begins at worker 0: it is used for whole loads.
         let at = (worker / self.group).min(self.groups.len().saturating_sub(1));
-        if let Some(Some(generator)) = self.groups.get_mut(at) {
+        if let Some(Some((key, generator))) = self.groups.get_mut(at)
+            && call.key() == Some(key)
+        {
             generator.observe(worker, call, outcome);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A generator holds no clock and no randomness of its own: the time is in the [`Context`], the
 //! randomness in the [`Stream`], both are arguments. So every schedule is tested against a
-//! simulated clock ([`simulate`]), without sleeping. A generator hands out an operation only when
+//! simulated clock (`simulate.rs`), without sleeping. A generator hands out an operation only when
 //! it is due and a worker is free for it; whatever it hands out is dispatched.
 
 mod combine;

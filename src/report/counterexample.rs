@@ -95,6 +95,8 @@ fn tell(anomaly: &Anomaly, survey: &Survey, most: usize) -> Told {
     let cited = evidence::last(&anomaly.witnesses, most);
     let witnesses = survey.witnesses_of(cited);
     let accused = accused(anomaly, &witnesses);
+    let ends = witnesses.iter().filter_map(|witness| witness.end.as_ref().map(|end| end.0));
+    let digits = format::digits(witnesses.iter().map(|witness| witness.start).chain(ends));
     let mut processes: Vec<u64> = witnesses.iter().map(|witness| witness.process).collect();
     processes.sort_unstable();
     processes.dedup();
@@ -105,21 +107,20 @@ fn tell(anomaly: &Anomaly, survey: &Survey, most: usize) -> Told {
         detail: escape::clip(&anomaly.detail, 2500),
         cut: anomaly.witnesses.len() - cited.len(),
         missing: cited.len() - witnesses.len(),
-        rows: witnesses.iter().map(|witness| row(witness, accused)).collect(),
+        rows: witnesses.iter().map(|witness| row(witness, accused, digits)).collect(),
         svg: None,
         rows_left_out: processes.len().saturating_sub(timeline::MOST_ROWS),
     }
 }
 
-fn row(witness: &Witness, accused: Option<Index>) -> Row {
+fn row(witness: &Witness, accused: Option<Index>, digits: usize) -> Row {
+    let moment = |time| format::precise(time, digits);
     let outcome = witness.end.as_ref().map(|end| &end.1);
     let (until, took) = match &witness.end {
         Some((time, Outcome::Ok(_) | Outcome::Fail(_))) => {
-            (format::moment(*time), format::length(time.saturating_sub(witness.start)))
+            (moment(*time), format::length(time.saturating_sub(witness.start)))
         }
-        Some((time, Outcome::Info(_))) => {
-            (format!("given up at {}", format::moment(*time)), "–".into())
-        }
+        Some((time, Outcome::Info(_))) => (format!("given up at {}", moment(*time)), "–".into()),
         None => ("–".into(), "–".into()),
     };
     Row {
@@ -129,7 +130,7 @@ fn row(witness: &Witness, accused: Option<Index>) -> Row {
         call: label::call(&witness.call),
         answer: label::answer(outcome),
         outcome: outcome.map_or("open", Outcome::name),
-        from: format::moment(witness.start),
+        from: moment(witness.start),
         until,
         took,
         accused: accused == Some(witness.index),

@@ -7,6 +7,19 @@ pub fn moment(nanos: Nanos) -> String {
     format!("{:.3} s", nanos as f64 / 1e9)
 }
 
+/// A moment with that many digits.
+pub fn precise(nanos: Nanos, digits: usize) -> String {
+    format!("{:.digits$} s", nanos as f64 / 1e9)
+}
+
+/// How many digits tell these moments apart: three where that is enough, else six.
+pub fn digits(moments: impl IntoIterator<Item = Nanos>) -> usize {
+    let mut moments: Vec<Nanos> = moments.into_iter().collect();
+    moments.sort_unstable();
+    moments.dedup();
+    if moments.windows(2).all(|pair| pair[1] - pair[0] >= 1_000_000) { 3 } else { 6 }
+}
+
 /// A length of time with its fitting unit and three significant digits.
 pub fn length(nanos: Nanos) -> String {
     let seconds = nanos as f64 / 1e9;
@@ -76,6 +89,8 @@ mod tests {
         assert_eq!(length(30_000_000_000), "30.0 s");
         assert_eq!(length(3_720_000_000_000), "1 h 02 min");
         assert_eq!(moment(1_500_000_000), "1.500 s");
+        assert_eq!(digits([5_000_000, 1_000_000, 5_000_000]), 3);
+        assert_eq!(precise(1_500_000, digits([1_500_000, 1_600_000])), "0.001500 s");
         assert_eq!(percent(1, 8), "12.5 %");
         assert_eq!(bytes(2048), "2.0 kB");
     }

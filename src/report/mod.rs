@@ -1,7 +1,7 @@
 //! The report of a run: one HTML file that needs nothing else, made from the run's folder alone.
 //!
 //! It exists for every run, whatever is missing or damaged, and says so. Everything in it that
-//! came from a database or a node is hostile text: it is escaped in one place ([`escape`]), and
+//! came from a database or a node is hostile text: it is escaped in one place (`escape.rs`), and
 //! the page may load nothing and run nothing. The length of a page has a bound that does not
 //! depend on the run: what is left out is counted.
 //!

@@ -140,11 +140,13 @@ fn draw_axis(svg: &mut Svg, axis: &Elastic, bottom: f64, top: f64) {
     svg.line((LEFT, bottom), (axis.end(), bottom), "axis");
     let mut free = 0.0;
     let moments = axis.moments.split_last().map(|(_, moments)| moments);
-    for moment in moments.unwrap_or_default() {
+    let moments = moments.unwrap_or_default();
+    let digits = format::digits(moments.iter().copied());
+    for moment in moments {
         let x = axis.x(*moment);
         svg.line((x, top), (x, bottom), "moment");
         svg.line((x, bottom), (x, bottom + 4.0), "axis");
-        let text = format::moment(*moment);
+        let text = format::precise(*moment, digits);
         let half = text.len() as f64 * 3.3;
         if x - half >= free {
             svg.text(x, bottom + 17.0, "tick mid", &text);

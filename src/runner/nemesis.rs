@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perjury_history::{Event, Fault, FaultId, Topology};
+use perjury_history::{Event, Fault, FaultId, NodeName, Topology};
 use tokio::sync::watch;
 
 use super::{Clock, Tell};
 use crate::databases::Database;
-use crate::nemeses::{Act, Hands, Spec, Step, Targets, Word};
+use crate::nemeses::{Act, Hands, Shape, Spec, Step, Targets, Word};
 use crate::remote::AgentError;
 use crate::seed::Stream;
+
+/// One question for the primaries takes no longer, and it is asked so often.
+const PATIENCE: Duration = Duration::from_secs(2);
+const TRIES: u32 = 10;
 
 /// The nemesis of a run.
 pub struct Nemesis {
@@ -107,11 +111,23 @@ impl Nemesis {
         Ok(())
     }
 
+    /// Who holds itself for primary. In the middle of an election nobody does: asked again for a
+    /// while, so that a fault finds its target.
+    async fn primaries(&self) -> Vec<NodeName> {
+        for _ in 0..TRIES {
+            let asking = self.database.primaries(&self.topology);
+            let primaries = tokio::time::timeout(PATIENCE, asking).await.unwrap_or_default();
+            if !primaries.is_empty() {
+                return primaries;
+            }
+            tokio::time::sleep(PATIENCE / 10).await;
+        }
+        Vec::new()
+    }
+
     async fn choose(&mut self, track: usize) -> Fault {
         let word = self.spec.fault[track].inject.clone();
-        let limit = Duration::from_secs(2);
-        let asking = self.database.primaries(&self.topology);
-        let primaries = tokio::time::timeout(limit, asking).await.unwrap_or_default();
+        let primaries = if aims_at_primaries(&word) { self.primaries().await } else { Vec::new() };
         let (topology, stream) = (&self.topology, &mut self.stream);
         let mut whom = |targets: &Targets| targets.choose(topology, &primaries, stream);
         match word {
@@ -123,5 +139,14 @@ impl Nemesis {
                 cuts: options.shape.cuts(topology, &primaries, stream),
             },
         }
+    }
+}
+
+fn aims_at_primaries(word: &Word) -> bool {
+    match word {
+        Word::Kill(options) | Word::Pause(options) | Word::Restart(options) => {
+            options.targets == Targets::Primaries
+        }
+        Word::Partition(options) => options.shape == Shape::IsolatePrimary,
     }
 }

@@ -42,7 +42,9 @@ pub fn told_to_end() -> bool {
 /// `perjury-agent serve`: answers the exit code.
 pub fn serve(state: &Path, lease: Duration) -> i32 {
     close_inherited();
-    let state = match StateDir::take_over(state, TAKE_OVER) {
+    // An agent whose controller is gone ends within its lease, so one that lasts longer works for
+    // somebody: two runs on one node would spoil each other.
+    let state = match StateDir::await_free(state, lease + Duration::from_secs(1)) {
         Ok(state) => state,
         Err(error) => return refused(state, &error),
     };
@@ -171,8 +173,8 @@ fn refused(path: &Path, error: &LockError) -> i32 {
         LockError::Held(owner) => {
             let owner = owner.map_or_else(|| "unknown".to_string(), |pid| pid.to_string());
             eprintln!(
-                "perjury-agent: another agent (process {owner}) is at work on {path}; it heals \
-                 when its controller goes, and `heal --take-over` asks it to"
+                "perjury-agent: the node is in use: another agent (process {owner}) is at work on \
+                 {path}; wait for its run to end, or end it with `perjury heal --take-over`"
             );
         }
         LockError::Io(error) => eprintln!("perjury-agent: cannot use {path}: {error}"),

@@ -69,6 +69,19 @@ impl StateDir {
         }
     }
 
+    /// The same, but waits for another agent to go by itself.
+    pub fn await_free(path: &Path, patience: Duration) -> Result<StateDir, LockError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match StateDir::take(path) {
+                Err(LockError::Held(_)) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// The same, but asks another agent to heal and go, and waits for that.
     pub fn take_over(path: &Path, patience: Duration) -> Result<StateDir, LockError> {
         let deadline = Instant::now() + patience;

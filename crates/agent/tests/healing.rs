@@ -177,13 +177,18 @@ fn heal_leaves_a_working_agent_alone_or_takes_over() {
 }
 
 #[test]
-fn a_second_agent_takes_over_from_the_first() {
+fn a_second_agent_is_refused_and_the_first_works_on() {
     let (folder, mut first, broken) = broken_node();
-    let mut second = Agent::start(&folder.path().join("state"));
-    assert!(matches!(second.ask(Body::Hello), Ok(Answer::Hello(_))));
+    let mut command = Command::new(AGENT);
+    command.args(["serve", "--state"]).arg(folder.path().join("state")).args(["--lease", "1"]);
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("in use") && said.contains(&first.child.id().to_string()), "{said}");
+    assert!(!broken.is_healed());
+    assert_eq!(first.ask(Body::Renew), Ok(Answer::Done));
+    assert_eq!(first.close().code(), Some(0));
     assert!(broken.is_healed());
-    assert_eq!(first.wait().code(), Some(0));
-    assert_eq!(second.close().code(), Some(0));
 }
 
 #[test]

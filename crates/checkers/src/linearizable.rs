@@ -4,13 +4,16 @@
 //! only if its part for each object is. So every key is searched alone, in parallel, on one
 //! budget. What was proved illegal is then cut down to a small core that is still illegal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perjury_history::{Anomaly, Finding, Key, Operation, Value, Verdict};
 use perjury_porcupine::models::{
     CasRegister, Counter, FifoQueue, KvAppend, MultiRegister, Mutex, Set, UnorderedQueue,
 };
-use perjury_porcupine::{Meter, Model, PowerSet, Reason, Search, check_within};
+use perjury_porcupine::{
+    Budget, Evidence, Meter, Model, Operation as Timed, Path, PowerSet, Reason, Search,
+    decide_within,
+};
 use rayon::prelude::*;
 
 use crate::translate::Searched;
@@ -19,6 +22,9 @@ use crate::{Checker, ModelName, Options, Order, explain, minimize, patterns, tra
 
 /// How many illegal objects are cut down to their core; of the others the evidence is coarser.
 const MOST_CORES: usize = 8;
+
+/// How many states the search for better evidence may visit.
+const EVIDENCE_STATES: u64 = 200_000;
 
 /// What is known of one object.
 pub(crate) enum Decision {
@@ -39,10 +45,13 @@ type Group<'a> = (Option<Key>, Vec<(usize, &'a Operation)>);
 pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Option<Vec<Order>>) {
     let groups = group(operations, options.model);
     let meter = options.budget.start();
-    let decisions: Vec<(Option<Key>, Decision)> = groups
+    let (decisions, taken): (Vec<(Option<Key>, Decision)>, Vec<Path>) = groups
         .par_iter()
-        .map(|(key, group)| (key.clone(), decide(group, options, &meter)))
-        .collect();
+        .map(|(key, group)| {
+            let (decision, path) = judged(group, options, &meter);
+            ((key.clone(), decision), path)
+        })
+        .unzip();
     let illegal: Vec<(Option<Key>, Vec<usize>, Option<usize>)> = decisions
         .iter()
         .filter_map(|(key, decision)| match decision {
@@ -69,7 +78,7 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     let mut finding = summed(decisions.len(), operations.len(), anomalies, anomaly_count, &reasons);
     finding.stats.insert("states".into(), meter.states().into());
     finding.stats.insert("model".into(), options.model.name().into());
-    finding.stats.insert("path".into(), "search".into());
+    finding.stats.insert("path".into(), paths(&taken).into());
     if let Some(prefix) = explained_prefix(&decisions, operations) {
         finding.stats.insert("explained-before".into(), prefix.into());
         let until = format!(" What was answered before {} has an order.", time(prefix));
@@ -210,8 +219,23 @@ fn group(operations: &[Operation], model: ModelName) -> Vec<Group<'_>> {
     groups.into_iter().collect()
 }
 
-/// Searches operations of one object, or of several that transactions tie together.
+/// The names of the paths that were taken, each once.
+fn paths(taken: &[Path]) -> String {
+    let name = |path: &Path| match path {
+        Path::NotStarted => None,
+        Path::Search => Some("search"),
+        Path::Shortcut(name) => Some(*name),
+    };
+    let names: BTreeSet<&str> = taken.iter().filter_map(name).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// Judges operations of one object, or of several that transactions tie together.
 pub(crate) fn decide(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> Decision {
+    judged(group, options, meter).0
+}
+
+fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (Decision, Path) {
     match options.model {
         ModelName::Register | ModelName::CasRegister | ModelName::Kv => {
             search(&CasRegister(options.initial.clone()), translate::register(group), meter)
@@ -247,19 +271,26 @@ fn initial_registers(group: &[(usize, &Operation)], initial: &Value) -> BTreeMap
     keys.map(|key| (key, initial.clone())).collect()
 }
 
-fn search<M>(model: &M, searched: Vec<Searched<M::Input, M::Output>>, meter: &Meter) -> Decision
+fn search<M>(
+    model: &M,
+    searched: Vec<Searched<M::Input, M::Output>>,
+    meter: &Meter,
+) -> (Decision, Path)
 where
     M: Model + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
     let (places, history): (Vec<usize>, Vec<_>) = searched.into_iter().unzip();
-    match check_within(model, &history, meter) {
+    let judged = decide_within(model, &history, meter);
+    let path = judged.paths.first().copied().unwrap_or(Path::NotStarted);
+    let decision = match judged.answer {
         Search::Linearizable(proof) => {
             Decision::Legal(proof.partitions.into_iter().flatten().map(|at| places[at]).collect())
         }
         Search::Exhausted { reason, .. } => Decision::GaveUp(reason),
         Search::Illegal(evidence) => {
+            let evidence = searched_evidence(model, &history, evidence);
             // What was called after the blocked operation returned has no part in the proof.
             let blocked = evidence.blocked().max_by_key(|at| history[*at].interval().1);
             let end = blocked.and_then(|at| history[at].interval().1);
@@ -270,5 +301,28 @@ where
             let part: Vec<usize> = involved.map(|(place, _)| *place).collect();
             Decision::Illegal { part, blocked: blocked.map(|at| places[at]) }
         }
+    };
+    (decision, path)
+}
+
+/// A polynomial path proves that there is no order without saying how far one goes; the search
+/// does, if it comes to an end soon.
+fn searched_evidence<M>(
+    model: &M,
+    history: &[Timed<M::Input, M::Output>],
+    evidence: Evidence,
+) -> Evidence
+where
+    M: Model + Sync,
+    M::Input: Sync,
+    M::Output: Sync,
+{
+    if evidence.blocked().next().is_some() {
+        return evidence;
+    }
+    let budget = Budget { states: Some(EVIDENCE_STATES), ..Budget::default() };
+    match perjury_porcupine::check(model, history, &budget) {
+        Search::Illegal(searched) => searched,
+        _ => evidence,
     }
 }

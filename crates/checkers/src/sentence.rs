@@ -2,15 +2,16 @@
 
 use perjury_history::{AnomalyKind, Finding, Verdict};
 
-use crate::worst;
+use crate::{Checker, worst};
 
-/// What the findings come to, for the top of a report and the last line on a terminal.
-pub fn sentence(findings: &[Finding], subject: &str) -> String {
+/// What the findings come to, for the top of a report and the last line on a terminal. Only what
+/// is `promised` can be broken as a promise.
+pub fn sentence(findings: &[Finding], subject: &str, promised: bool) -> String {
     let verdict = worst(findings);
     let decisive = findings.iter().find(|finding| finding.verdict == verdict);
     let Some(decisive) = decisive else { return format!("Nothing was checked of {subject}.") };
     match verdict {
-        Verdict::Invalid => broken(findings, decisive, subject),
+        Verdict::Invalid => broken(findings, decisive, subject, promised),
         Verdict::Unknown => {
             format!("Nothing is proved about {subject}: {}", continued(&decisive.summary))
         }
@@ -22,9 +23,12 @@ pub fn sentence(findings: &[Finding], subject: &str) -> String {
     }
 }
 
-fn broken(findings: &[Finding], decisive: &Finding, subject: &str) -> String {
-    let Some(anomaly) = decisive.anomalies.first() else {
-        return format!("{subject} broke its word: {}", continued(&decisive.summary));
+fn broken(findings: &[Finding], decisive: &Finding, subject: &str, promised: bool) -> String {
+    let did = if promised { "broke its word" } else { "did what it does not rule out" };
+    let counts = decisive.checker == Checker::SetFull.name();
+    let Some(anomaly) = decisive.anomalies.first().filter(|_| !counts) else {
+        // The numbers of lost elements speak for themselves.
+        return format!("{subject} {did}: {}", continued(&decisive.summary));
     };
     let plain = match anomaly.kind {
         AnomalyKind::NonLinearizable => "no order of the operations explains its answers",
@@ -36,7 +40,7 @@ fn broken(findings: &[Finding], decisive: &Finding, subject: &str) -> String {
     let count: u64 = findings.iter().map(|finding| finding.anomaly_count).sum();
     let (of, kind) = (if count == 1 { "" } else { ", the first of " }, anomaly.kind);
     let more = if count == 1 { String::new() } else { format!("{count} anomalies") };
-    format!("{subject} broke its word: {plain} ({kind}{of}{more}).")
+    format!("{subject} {did}: {plain} ({kind}{of}{more}).")
 }
 
 /// A sentence as what follows a colon.

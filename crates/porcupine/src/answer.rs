@@ -3,7 +3,7 @@
 //! Not a report: everything is an index into the checked history, for others to render. The
 //! invariant: evidence never claims more than the search established; see [`Progress`].
 
-use crate::Reason;
+use crate::{Reason, Witness};
 
 /// The answer of [`check`](crate::check).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +52,11 @@ pub struct PartitionEvidence {
     /// The operation whose return no partial linearization got past; `None` where legal or not
     /// started. In an illegal partition: all operations that returned earlier can be ordered, and
     /// this one cannot take effect before its return as well, whichever of the operations that were
-    /// open then take effect with the answers that they got in the end.
+    /// open then take effect with the answers that they got in the end. `None` also where there is
+    /// a witness of another kind than [`Kind::Blocked`](crate::Kind::Blocked).
     pub blocked: Option<usize>,
+    /// Where a shortcut proved the partition illegal: the operations that contradict each other.
+    pub witness: Option<Witness>,
 }
 
 /// How much is known about a partition.
@@ -79,6 +82,11 @@ impl Evidence {
     pub fn blocked(&self) -> impl Iterator<Item = usize> {
         let illegal = |part: &&PartitionEvidence| part.progress == Progress::Illegal;
         self.partitions.iter().filter(illegal).filter_map(|part| part.blocked)
+    }
+
+    /// What shortcuts found in the illegal partitions.
+    pub fn witnesses(&self) -> impl Iterator<Item = &Witness> {
+        self.partitions.iter().filter_map(|part| part.witness.as_ref())
     }
 }
 

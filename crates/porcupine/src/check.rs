@@ -1,14 +1,15 @@
 //! The whole check: partitions, threads, and the answer made of their answers.
 //!
-//! Not the search itself. The invariant: illegal beats exhausted, exhausted beats legal; one
-//! illegal partition makes the history illegal whatever happened to the others.
+//! Not the search itself, nor the shortcuts: [`check`] searches every partition, [`decide`] asks
+//! the model for a shortcut first. The invariant: illegal beats exhausted, exhausted beats legal;
+//! one illegal partition makes the history illegal whatever happened to the others.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use crate::search::{Found, search};
 use crate::{
-    Budget, Evidence, Linearization, Meter, Model, Operation, PartitionEvidence, Progress, Reason,
-    Search,
+    Budget, Evidence, Kind, Linearization, Meter, Model, Operation, PartitionEvidence, Progress,
+    Reason, Search, Shortcut, Witness,
 };
 
 /// Whether `history` is linearizable with respect to `model`, as far as `budget` allows to tell.
@@ -44,7 +45,87 @@ where
     M::Output: Sync,
 {
     let parts = model.partition(history);
-    assert_covers(&parts, history.len());
+    run(parts, history.len(), meter, |part, stop| search(model, history, part, meter, stop)).answer
+}
+
+/// What was decided, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Decision {
+    /// The answer, as [`check`] gives it.
+    pub answer: Search,
+    /// For each partition the path that was taken.
+    pub paths: Vec<Path>,
+}
+
+/// How a partition was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Path {
+    /// Not at all.
+    NotStarted,
+    /// By the search, which knows every model and may take exponential time.
+    Search,
+    /// By the model's shortcut of this name.
+    Shortcut(&'static str),
+}
+
+/// [`check`], with [`Model::shortcut`] where it has an answer: the same verdict, sooner. Illegal
+/// partitions that a shortcut judged have a witness in place of partial linearizations.
+///
+/// # Panics
+/// As [`check`].
+pub fn decide<M>(model: &M, history: &[Operation<M::Input, M::Output>], budget: &Budget) -> Decision
+where
+    M: Model + Sync,
+    M::Input: Sync,
+    M::Output: Sync,
+{
+    decide_within(model, history, &budget.start())
+}
+
+/// [`decide`] on a budget that is running already.
+///
+/// # Panics
+/// As [`check`].
+pub fn decide_within<M>(
+    model: &M,
+    history: &[Operation<M::Input, M::Output>],
+    meter: &Meter,
+) -> Decision
+where
+    M: Model + Sync,
+    M::Input: Sync,
+    M::Output: Sync,
+{
+    let parts = model.partition(history);
+    run(parts, history.len(), meter, |part, stop| {
+        let shortcut = model.shortcut(history, part, meter);
+        match shortcut {
+            Some(shortcut) if !meter.exceeded() => found(shortcut),
+            _ => search(model, history, part, meter, stop),
+        }
+    })
+}
+
+/// A shortcut's answer in the words of the search.
+fn found(Shortcut { path, order }: Shortcut) -> Found {
+    let (progress, partials, witness) = match order {
+        Ok(order) => (Progress::Linearizable, vec![order], None),
+        Err(witness) => (Progress::Illegal, Vec::new(), Some(witness)),
+    };
+    let blocks = |witness: &&Witness| witness.kind == Kind::Blocked;
+    let blocked = witness.as_ref().filter(blocks).and_then(|it| it.operations.first().copied());
+    Found { progress, partials, blocked, witness, path: Path::Shortcut(path) }
+}
+
+/// Judges each part, several at once.
+fn run(
+    parts: Vec<Vec<usize>>,
+    len: usize,
+    meter: &Meter,
+    judge: impl Fn(&[usize], &AtomicBool) -> Found + Sync,
+) -> Decision {
+    assert_covers(&parts, len);
     let stop = AtomicBool::new(false);
     let next = AtomicUsize::new(0);
     let worker = || {
@@ -53,7 +134,7 @@ where
         while !stop.load(Relaxed) && !meter.exceeded() {
             let part = next.fetch_add(1, Relaxed);
             let Some(indices) = parts.get(part) else { break };
-            let result = search(model, history, indices, meter, &stop);
+            let result = judge(indices, &stop);
             if result.progress == Progress::Illegal {
                 stop.store(true, Relaxed);
             }
@@ -91,7 +172,8 @@ impl Drop for StopOnPanic<'_> {
     }
 }
 
-fn answer(parts: Vec<Vec<usize>>, found: Vec<(usize, Found)>, meter: &Meter) -> Search {
+fn answer(parts: Vec<Vec<usize>>, found: Vec<(usize, Found)>, meter: &Meter) -> Decision {
+    let mut paths = vec![Path::NotStarted; parts.len()];
     let mut partitions: Vec<PartitionEvidence> = parts
         .into_iter()
         .map(|operations| PartitionEvidence {
@@ -99,12 +181,18 @@ fn answer(parts: Vec<Vec<usize>>, found: Vec<(usize, Found)>, meter: &Meter) -> 
             progress: Progress::NotStarted,
             partials: Vec::new(),
             blocked: None,
+            witness: None,
         })
         .collect();
-    for (part, Found { progress, partials, blocked }) in found {
+    for (part, Found { progress, partials, blocked, witness, path }) in found {
+        paths[part] = path;
         let operations = std::mem::take(&mut partitions[part].operations);
-        partitions[part] = PartitionEvidence { operations, progress, partials, blocked };
+        partitions[part] = PartitionEvidence { operations, progress, partials, blocked, witness };
     }
+    Decision { answer: worst(partitions, meter), paths }
+}
+
+fn worst(partitions: Vec<PartitionEvidence>, meter: &Meter) -> Search {
     if partitions.iter().any(|part| part.progress == Progress::Illegal) {
         return Search::Illegal(Evidence { partitions });
     }

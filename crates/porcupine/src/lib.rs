@@ -7,6 +7,12 @@
 //! operations were open at once and not as many as the history is long, and the budget counts time,
 //! configurations and bytes.
 //!
+//! [`check`] searches. [`decide`] gives the same verdict and first asks the model for a *shortcut*,
+//! a path that needs no search: near-linear time for registers, compare-and-set and key-value
+//! stores whose written values are distinct, locks, counters of equal steps, grow-only sets and
+//! FIFO queues. It says which path was taken, and names the few operations that contradict each
+//! other.
+//!
 //! Not here: reading history files, pictures, and deciding what a database promises.
 //!
 //! The invariant: [`Search::Linearizable`] and [`Search::Illegal`] are proofs. Whatever stops the
@@ -66,15 +72,18 @@ mod model;
 pub mod models;
 mod nondeterministic;
 mod operation;
+mod paths;
 mod search;
+mod shortcut;
 mod table;
 mod timeline;
 mod verify;
 
 pub use answer::{Evidence, Linearization, PartitionEvidence, Progress, Search};
 pub use budget::{Budget, Meter, Reason};
-pub use check::{check, check_within};
+pub use check::{Decision, Path, check, check_within, decide, decide_within};
 pub use model::{Model, partition_by};
 pub use nondeterministic::{NondeterministicModel, PowerSet, States};
 pub use operation::Operation;
+pub use shortcut::{Kind, Shortcut, Witness};
 pub use verify::{Flaw, verify};

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::Operation;
+use crate::{Meter, Operation, Shortcut};
 
 /// A deterministic sequential specification.
 ///
@@ -50,6 +50,19 @@ pub trait Model {
     /// for all states; the search panics when it sees that it does not. By default never.
     fn is_read_only(&self, _input: &Self::Input, _output: Option<&Self::Output>) -> bool {
         false
+    }
+
+    /// Judges a part of the history in polynomial time, where the model knows how and the part
+    /// allows it; `None` leaves it to the search. Asked by [`decide`](crate::decide) and not by
+    /// [`check`](crate::check). An answer must be a proof, unless `meter` was exceeded: then it is
+    /// discarded. By default `None`.
+    fn shortcut(
+        &self,
+        _history: &[Operation<Self::Input, Self::Output>],
+        _part: &[usize],
+        _meter: &Meter,
+    ) -> Option<Shortcut> {
+        None
     }
 
     /// Bytes that a state owns outside of its own size, for

@@ -20,7 +20,7 @@ use crate::gauge::Gauge;
 use crate::intern::{OptionalSets, States};
 use crate::links::Links;
 use crate::timeline::Timeline;
-use crate::{Meter, Model, Operation, PartitionEvidence, Progress};
+use crate::{Meter, Model, Operation, PartitionEvidence, Path, Progress, Witness};
 
 /// What the timeline and the links take, roughly.
 const BYTES_PER_OPERATION: usize = 32;
@@ -32,6 +32,16 @@ pub(crate) struct Found {
     pub(crate) partials: Vec<Vec<usize>>,
     /// As [`PartitionEvidence::blocked`].
     pub(crate) blocked: Option<usize>,
+    /// As [`PartitionEvidence::witness`]; the search finds none.
+    pub(crate) witness: Option<Witness>,
+    pub(crate) path: Path,
+}
+
+impl Found {
+    /// What the search knows.
+    fn searched(progress: Progress, partials: Vec<Vec<usize>>, blocked: Option<usize>) -> Self {
+        Self { progress, partials, blocked, witness: None, path: Path::Search }
+    }
 }
 
 /// Searches the operations of `history` with the indices `part`, until it knows, the meter is
@@ -253,12 +263,12 @@ impl<'a, M: Model> Walk<'a, M> {
         let original = |op: u32| self.timeline.origin[op as usize];
         let path = |id: u32| self.cache.path(id).into_iter().map(original).collect();
         if progress == Progress::Linearizable {
-            return Found { progress, partials: vec![path(self.current)], blocked: None };
+            return Found::searched(progress, vec![path(self.current)], None);
         }
         let frontier = self.cache.position(self.furthest[0]).frontier;
         let blocked = self.timeline.returns.get(frontier as usize).map(|&op| original(op));
         let mut partials: Vec<Vec<usize>> = self.furthest.iter().map(|&id| path(id)).collect();
         partials.sort_by_key(|partial| std::cmp::Reverse(partial.len()));
-        Found { progress, partials, blocked }
+        Found::searched(progress, partials, blocked)
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
         (Some(path), _) => format!(", by {path}"),
         (None, _) => String::new(),
     };
-    let told = sentence(&findings, "the history");
+    let told = sentence(&findings, "the database", true);
     said.line(&name, format_args!("{verdict} ({model}, {seconds:.3} s{how}): {told}"));
     if let Some(anomaly) = findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next() {
         said.line(&name, format_args!("{}: {}", anomaly.kind, anomaly.detail));

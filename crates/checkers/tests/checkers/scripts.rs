@@ -200,7 +200,7 @@ fn parse_answer(words: &[&str]) -> Outcome {
 
 fn show(history: &History, options: &Options) -> String {
     let findings: Vec<Finding> = judge(history, options);
-    let mut text = format!("{}: {}\n", worst(&findings), sentence(&findings, "toydb"));
+    let mut text = format!("{}: {}\n", worst(&findings), sentence(&findings, "toydb", true));
     for finding in &findings {
         writeln!(text, "{}: {}: {}", finding.checker, finding.verdict, finding.summary).unwrap();
         for anomaly in &finding.anomalies {

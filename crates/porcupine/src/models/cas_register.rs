@@ -9,7 +9,8 @@
 use std::hash::Hash;
 
 use super::Seen;
-use crate::Model;
+use crate::paths::{Act, decide_register};
+use crate::{Meter, Model, Operation, Shortcut};
 
 /// A compare-and-set register with this initial value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -69,5 +70,25 @@ impl<V: Clone + Eq + Hash> Model for CasRegister<V> {
 
     fn is_read_only(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
         matches!((input, output), (CasInput::Read, _) | (_, Some(CasOutput::Cas(false))))
+    }
+
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_register(history, part, &self.0, act, meter)
+    }
+}
+
+fn act<'a, V>(input: &'a CasInput<V>, output: Option<&'a CasOutput<V>>) -> Act<&'a V> {
+    match (input, output) {
+        (CasInput::Read, Some(CasOutput::Read(Seen::Value(value)))) => Act::Read(value),
+        (CasInput::Read, None | Some(CasOutput::Read(Seen::Unknown))) => Act::Glance,
+        (CasInput::Write(new), None | Some(CasOutput::Written)) => Act::Write(new),
+        (CasInput::Cas { from, to }, None | Some(CasOutput::Cas(true))) => Act::Swap(from, to),
+        (CasInput::Cas { from, .. }, Some(CasOutput::Cas(false))) => Act::Differs(from),
+        _ => Act::Never,
     }
 }

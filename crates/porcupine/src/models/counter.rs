@@ -5,7 +5,8 @@
 //! known is `Seen::Unknown`.
 
 use super::Seen;
-use crate::Model;
+use crate::paths::{Tick, decide_counter};
+use crate::{Meter, Model, Operation, Shortcut};
 
 /// A counter at 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -50,5 +51,23 @@ impl Model for Counter {
 
     fn is_read_only(&self, input: &Self::Input, _: Option<&Self::Output>) -> bool {
         matches!(input, CounterInput::Read)
+    }
+
+    fn shortcut(
+        &self,
+        history: &[Operation<CounterInput, CounterOutput>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_counter(history, part, tick, meter)
+    }
+}
+
+fn tick(input: &CounterInput, output: Option<&CounterOutput>) -> Tick {
+    match (input, output) {
+        (CounterInput::Add(number), None | Some(CounterOutput::Added)) => Tick::Add(*number),
+        (CounterInput::Read, Some(CounterOutput::Read(Seen::Value(sum)))) => Tick::Read(*sum),
+        (CounterInput::Read, None | Some(CounterOutput::Read(Seen::Unknown))) => Tick::Glance,
+        _ => Tick::Never,
     }
 }

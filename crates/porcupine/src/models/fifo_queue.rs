@@ -9,7 +9,8 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::Seen;
-use crate::Model;
+use crate::paths::{Pass, decide_queue};
+use crate::{Meter, Model, Operation, Shortcut};
 
 /// An empty queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,7 +77,30 @@ impl<V: Clone + Eq + Hash> Model for FifoQueue<V> {
         matches!(output, Some(QueueOutput::Dequeued(Seen::Value(None))))
     }
 
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_queue(history, part, pass, meter)
+    }
+
     fn heap_bytes(&self, state: &VecDeque<V>) -> usize {
         state.capacity() * size_of::<V>()
+    }
+}
+
+fn pass<'a, V>(input: &'a QueueInput<V>, output: Option<&'a QueueOutput<V>>) -> Pass<&'a V> {
+    match (input, output) {
+        (QueueInput::Enqueue(element), None | Some(QueueOutput::Enqueued)) => {
+            Pass::Enqueue(element)
+        }
+        (QueueInput::Dequeue, Some(QueueOutput::Dequeued(Seen::Value(Some(element))))) => {
+            Pass::Dequeue(element)
+        }
+        (QueueInput::Dequeue, Some(QueueOutput::Dequeued(Seen::Value(None)))) => Pass::Empty,
+        (QueueInput::Dequeue, None | Some(QueueOutput::Dequeued(Seen::Unknown))) => Pass::Something,
+        _ => Pass::Never,
     }
 }

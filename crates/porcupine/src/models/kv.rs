@@ -1,14 +1,16 @@
-//! A key-value store: get and put.
+//! A key-value store: get, put and delete.
 //!
-//! Source: Porcupine's key-value example. Each key is a register of its own, so the history is
-//! partitioned by key and a state is the value of one key. Initially every key is missing. A get
-//! that really found nothing is `Seen::Value(None)`; one whose value is not known, `Seen::Unknown`.
+//! Source: Porcupine's key-value example, with deletes. Each key is a register of its own, so the
+//! history is partitioned by key and a state is the value of one key. Initially every key is
+//! missing. A get that really found nothing is `Seen::Value(None)`; one whose value is not known,
+//! `Seen::Unknown`.
 
 use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::Seen;
-use crate::{Model, Operation, partition_by};
+use crate::paths::{Act, decide_map};
+use crate::{Meter, Model, Operation, Shortcut, partition_by};
 
 /// A key-value store without keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +29,8 @@ pub enum KvInput<K, V> {
     Get(K),
     /// Give this key this value.
     Put(K, V),
+    /// Make this key missing.
+    Delete(K),
 }
 
 /// What a [`Kv`] answers.
@@ -36,6 +40,8 @@ pub enum KvOutput<V> {
     Got(Seen<Option<V>>),
     /// To a put.
     Put,
+    /// To a delete, whether the key was there or not.
+    Deleted,
 }
 
 impl<K: Clone + Eq + Hash, V: Clone + Eq + Hash> Model for Kv<K, V> {
@@ -56,6 +62,7 @@ impl<K: Clone + Eq + Hash, V: Clone + Eq + Hash> Model for Kv<K, V> {
         match (input, output) {
             (KvInput::Get(_), Some(KvOutput::Got(seen))) => seen.fits(state).then(|| state.clone()),
             (KvInput::Put(_, new), None | Some(KvOutput::Put)) => Some(Some(new.clone())),
+            (KvInput::Delete(_), None | Some(KvOutput::Deleted)) => Some(None),
             _ => None,
         }
     }
@@ -64,9 +71,28 @@ impl<K: Clone + Eq + Hash, V: Clone + Eq + Hash> Model for Kv<K, V> {
         matches!(input, KvInput::Get(_))
     }
 
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_map(history, part, act, meter)
+    }
+
     fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
         partition_by(history, |operation| match &operation.input {
-            KvInput::Get(key) | KvInput::Put(key, _) => key.clone(),
+            KvInput::Get(key) | KvInput::Put(key, _) | KvInput::Delete(key) => key.clone(),
         })
+    }
+}
+
+fn act<'a, K, V>(input: &'a KvInput<K, V>, output: Option<&'a KvOutput<V>>) -> Act<Option<&'a V>> {
+    match (input, output) {
+        (KvInput::Get(_), Some(KvOutput::Got(Seen::Value(value)))) => Act::Read(value.as_ref()),
+        (KvInput::Get(_), None | Some(KvOutput::Got(Seen::Unknown))) => Act::Glance,
+        (KvInput::Put(_, new), None | Some(KvOutput::Put)) => Act::Write(Some(new)),
+        (KvInput::Delete(_), None | Some(KvOutput::Deleted)) => Act::Write(None),
+        _ => Act::Never,
     }
 }

@@ -5,7 +5,8 @@
 //! An attempt that was answered "no" must take effect where that is the right answer; one that is
 //! merely known to have had no effect is left out of the history.
 
-use crate::Model;
+use crate::paths::{Turn, decide_lock};
+use crate::{Meter, Model, Operation, Shortcut};
 
 /// A free lock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -49,5 +50,22 @@ impl Model for Mutex {
 
     fn is_read_only(&self, _: &MutexInput, output: Option<&MutexOutput>) -> bool {
         output == Some(&MutexOutput::Refused)
+    }
+
+    fn shortcut(
+        &self,
+        history: &[Operation<MutexInput, MutexOutput>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_lock(history, part, turn, meter)
+    }
+}
+
+fn turn(input: &MutexInput, output: Option<&MutexOutput>) -> Turn {
+    let held = *input == MutexInput::Acquire;
+    match output {
+        None | Some(MutexOutput::Done) => Turn::To(held),
+        Some(MutexOutput::Refused) => Turn::Sees(held),
     }
 }

@@ -7,7 +7,8 @@
 use std::hash::Hash;
 
 use super::Seen;
-use crate::Model;
+use crate::paths::{Act, decide_register};
+use crate::{Meter, Model, Operation, Shortcut};
 
 /// A register with this initial value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -53,5 +54,23 @@ impl<V: Clone + Eq + Hash> Model for Register<V> {
 
     fn is_read_only(&self, input: &Self::Input, _: Option<&Self::Output>) -> bool {
         matches!(input, RegisterInput::Read)
+    }
+
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_register(history, part, &self.0, act, meter)
+    }
+}
+
+fn act<'a, V>(input: &'a RegisterInput<V>, output: Option<&'a RegisterOutput<V>>) -> Act<&'a V> {
+    match (input, output) {
+        (RegisterInput::Read, Some(RegisterOutput::Read(Seen::Value(value)))) => Act::Read(value),
+        (RegisterInput::Read, None | Some(RegisterOutput::Read(Seen::Unknown))) => Act::Glance,
+        (RegisterInput::Write(new), None | Some(RegisterOutput::Written)) => Act::Write(new),
+        _ => Act::Never,
     }
 }

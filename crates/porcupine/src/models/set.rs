@@ -8,7 +8,8 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::Seen;
-use crate::Model;
+use crate::paths::{Grow, decide_set};
+use crate::{Meter, Model, Operation, Shortcut};
 
 /// An empty set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,8 +71,26 @@ impl<V: Clone + Ord + Hash> Model for Set<V> {
         matches!(input, SetInput::Read)
     }
 
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_set(history, part, grow, meter)
+    }
+
     fn heap_bytes(&self, state: &BTreeSet<V>) -> usize {
         // The nodes of the tree are at least half full.
         state.len() * size_of::<V>() * 2
+    }
+}
+
+fn grow<'a, V>(input: &'a SetInput<V>, output: Option<&'a SetOutput<V>>) -> Grow<'a, V> {
+    match (input, output) {
+        (SetInput::Add(element), None | Some(SetOutput::Added)) => Grow::Add(element),
+        (SetInput::Read, Some(SetOutput::Read(Seen::Value(elements)))) => Grow::Read(elements),
+        (SetInput::Read, None | Some(SetOutput::Read(Seen::Unknown))) => Grow::Glance,
+        _ => Grow::Never,
     }
 }

@@ -11,7 +11,7 @@ mod parse;
 use std::path::{Path, PathBuf};
 
 use perjury_porcupine::models::{CasRegister, KvAppend};
-use perjury_porcupine::{Budget, Model, Operation, Progress, Search, check, verify};
+use perjury_porcupine::{Budget, Model, Operation, Progress, Search, check, decide, verify};
 
 fn own(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder)
@@ -39,6 +39,11 @@ fn assert_verdict<M>(
     M::Input: Sync,
     M::Output: Sync,
 {
+    let decided = decide(model, history, &Budget::default()).answer;
+    assert_eq!(decided.is_linearizable(), legal, "{}", file.display());
+    if let Search::Linearizable(proof) = decided {
+        assert_eq!(verify(model, history, &proof), Ok(()), "{}", file.display());
+    }
     match check(model, history, &Budget::default()) {
         Search::Linearizable(proof) => {
             assert!(legal, "{} is not linearizable", file.display());

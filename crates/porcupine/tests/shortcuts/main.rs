@@ -1,0 +1,20 @@
+//! Every shortcut agrees with the brute force on all small histories, and with the search on random
+//! ones; every legal order verifies, and every witness is illegal by itself.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
+
+mod agree;
+#[allow(dead_code, reason = "shared with tests that use other parts")]
+#[path = "../brute_force/histories.rs"]
+mod histories;
+mod long;
+mod maps;
+#[path = "../brute_force/naive.rs"]
+mod naive;
+#[path = "../load/prng.rs"]
+mod prng;
+mod queues;
+mod registers;
+mod sets;
+mod simulate;
+mod turns;

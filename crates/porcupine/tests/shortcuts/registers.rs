@@ -1,0 +1,332 @@
+//! Registers whose values were written once, with and without compare-and-set.
+
+use perjury_porcupine::models::{
+    CasInput, CasOutput, CasRegister, Kv, KvInput, KvOutput, Register, RegisterInput,
+    RegisterOutput, Seen,
+};
+use perjury_porcupine::{Decision, Kind, Operation, Path, Search, decide};
+
+use crate::agree::{Tally, all_orders, brute, judge, one_thread, sample};
+use crate::histories::Interval;
+use crate::prng::Prng;
+use crate::simulate::{maybe_lie, simulate};
+
+type Op = Operation<CasInput<u8>, CasOutput<u8>>;
+
+fn written(operation: &Op) -> Option<u8> {
+    match operation.input {
+        CasInput::Write(value) | CasInput::Cas { to: value, .. } => Some(value),
+        CasInput::Read => None,
+    }
+}
+
+fn expected(operation: &Op) -> Option<u8> {
+    match (&operation.input, &operation.output) {
+        (CasInput::Read, Some(CasOutput::Read(Seen::Value(value)))) => Some(*value),
+        (CasInput::Cas { from, .. }, _) => Some(*from),
+        _ => None,
+    }
+}
+
+/// Adds the possible writers of every value that is named, as they were asked and answered.
+fn add_writers(history: &[Op], core: &mut Vec<usize>) {
+    let mut done = 0;
+    while let Some(&index) = core.get(done) {
+        done += 1;
+        for value in [written(&history[index]), expected(&history[index])].into_iter().flatten() {
+            let writers = (0..history.len()).filter(|&at| written(&history[at]) == Some(value));
+            let fresh: Vec<usize> = writers.filter(|at| !core.contains(at)).collect();
+            core.extend(fresh);
+        }
+    }
+}
+
+/// What a brute force needs to know of the answers that a missing one may stand for.
+fn answers() -> Vec<(CasInput<u8>, CasOutput<u8>)> {
+    let mut answers: Vec<_> = (0..9).map(|v| (CasInput::Write(v), CasOutput::Written)).collect();
+    for (from, to) in (0..9).flat_map(|from| (0..9).map(move |to| (from, to))) {
+        answers.push((CasInput::Cas { from, to }, CasOutput::Cas(true)));
+    }
+    answers
+}
+
+/// Calls `visit` with every history of these intervals in which writes (and compare-and-sets, where
+/// `kinds` allows them) write 1, 2, 3 and so on. Any other choice of values is a renaming. What is
+/// seen is the initial 0 or one of the written values.
+fn each(intervals: &[Interval], kinds: &[Asked], visit: &mut impl FnMut(&[Op])) {
+    let mut drafts = vec![Asked::Read; intervals.len()];
+    draft(intervals, kinds, 0, &mut drafts, visit);
+}
+
+/// What an operation asks, before values are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Read,
+    Write,
+    Swap,
+    Refused,
+}
+
+fn draft(
+    intervals: &[Interval],
+    kinds: &[Asked],
+    at: usize,
+    drafts: &mut Vec<Asked>,
+    visit: &mut impl FnMut(&[Op]),
+) {
+    let Some((_, end)) = intervals.get(at) else {
+        return choose(intervals, 0, drafts, &mut Vec::new(), visit);
+    };
+    for &kind in kinds {
+        // Without an answer, what changes nothing is dropped by everyone.
+        if end.is_some() || matches!(kind, Asked::Write | Asked::Swap) {
+            drafts[at] = kind;
+            draft(intervals, kinds, at + 1, drafts, visit);
+        }
+    }
+}
+
+fn choose(
+    intervals: &[Interval],
+    written: u8,
+    drafts: &[Asked],
+    history: &mut Vec<Op>,
+    visit: &mut impl FnMut(&[Op]),
+) {
+    let at = history.len();
+    let Some(kind) = drafts.get(at) else {
+        return visit(history);
+    };
+    let is_new = |kind: Asked| matches!(kind, Asked::Write | Asked::Swap);
+    let all = drafts.iter().filter(|kind| is_new(**kind)).count() as u8;
+    let next = written + 1;
+    for seen in 0..=all {
+        let asked = match kind {
+            Asked::Read => (CasInput::Read, CasOutput::Read(Seen::Value(seen))),
+            Asked::Write if seen == 0 => (CasInput::Write(next), CasOutput::Written),
+            Asked::Swap if seen != next => {
+                (CasInput::Cas { from: seen, to: next }, CasOutput::Cas(true))
+            }
+            Asked::Refused => (CasInput::Cas { from: seen, to: 8 }, CasOutput::Cas(false)),
+            _ => continue,
+        };
+        let (call, ret) = intervals[at];
+        history.push(match ret {
+            Some(ret) => Operation::completed(0, asked.0, asked.1, call, ret),
+            None => Operation::indeterminate(0, asked.0, call),
+        });
+        choose(intervals, written + u8::from(is_new(*kind)), drafts, history, visit);
+        history.pop();
+    }
+}
+
+fn exhaust((most, processes): (usize, usize), kinds: &[Asked]) -> Tally {
+    let answers = answers();
+    let mut tally = Tally::default();
+    for intervals in all_orders(most, processes) {
+        each(&intervals, kinds, &mut |history| {
+            let legal = brute(&CasRegister(0), &answers, history);
+            judge(&CasRegister(0), history, legal, &mut tally, add_writers);
+        });
+    }
+    tally
+}
+
+#[test]
+fn all_register_histories_of_five_operations_on_three_processes() {
+    let tally = exhaust((5, 3), &[Asked::Read, Asked::Write]);
+    tally.assert_telling();
+    assert_eq!(tally.searched, 0);
+}
+
+#[test]
+fn all_swap_histories_of_four_operations_on_three_processes() {
+    let tally = exhaust((4, 3), &[Asked::Read, Asked::Write, Asked::Swap]);
+    tally.assert_telling();
+    assert_eq!(tally.searched, 0);
+}
+
+#[test]
+#[ignore = "takes a minute: sixteen million histories"]
+fn all_swap_histories_of_five_operations_on_three_processes() {
+    let tally = exhaust((5, 3), &[Asked::Read, Asked::Write, Asked::Swap]);
+    tally.assert_telling();
+    assert_eq!(tally.searched, 0);
+}
+
+#[test]
+fn all_histories_of_five_reads_and_swaps_on_three_processes() {
+    let tally = exhaust((5, 3), &[Asked::Read, Asked::Swap]);
+    tally.assert_telling();
+    assert_eq!(tally.searched, 0);
+}
+
+#[test]
+fn all_refused_swap_histories_of_four_operations_on_three_processes() {
+    let all = [Asked::Read, Asked::Write, Asked::Swap, Asked::Refused];
+    exhaust((4, 3), &all).assert_telling();
+}
+
+/// Values are written in this order, so each is new.
+fn draw(prng: &mut Prng, most: u64, swaps: bool) -> Vec<Op> {
+    let mut next = 0;
+    let count = 1 + prng.below(most);
+    let question = |prng: &mut Prng| {
+        next += 1;
+        match prng.below(if swaps { 5 } else { 3 }) {
+            0 => CasInput::Write(next),
+            1 | 2 => CasInput::Read,
+            _ => CasInput::Cas {
+                from: next - 1 - prng.below(u64::from(next.min(2))) as u8,
+                to: next,
+            },
+        }
+    };
+    let answer = |state: &u8, input: &CasInput<u8>| match input {
+        CasInput::Read => CasOutput::Read(Seen::Value(*state)),
+        CasInput::Write(_) => CasOutput::Written,
+        CasInput::Cas { from, .. } => CasOutput::Cas(from == state),
+    };
+    let mut history = simulate(&CasRegister(0), prng, count, question, answer);
+    for operation in &mut history {
+        if operation.input == CasInput::Read && operation.output.is_some() && prng.below(9) == 0 {
+            operation.output = Some(CasOutput::Read(Seen::Unknown));
+        }
+    }
+    maybe_lie(prng, &mut history, |a, b| {
+        std::mem::discriminant(&a.input) == std::mem::discriminant(&b.input)
+            && a.output.is_some() == b.output.is_some()
+    });
+    history
+}
+
+#[test]
+fn random_registers_agree_with_the_search() {
+    let tally = sample(&CasRegister(0), 10_000, |prng| draw(prng, 14, false), add_writers);
+    tally.assert_telling();
+    assert_eq!(tally.searched, 0);
+}
+
+#[test]
+fn random_swaps_agree_with_the_search() {
+    let tally = sample(&CasRegister(0), 20_000, |prng| draw(prng, 12, true), add_writers);
+    tally.assert_telling();
+}
+
+/// The same history, asked of a register and of a store with one key.
+#[test]
+fn all_three_registers_give_the_same_answer() {
+    let mut prng = Prng(31);
+    for _ in 0..2_000 {
+        let history = draw(&mut prng, 10, false);
+        let plain: Vec<_> = history.iter().map(plain).collect();
+        let stored: Vec<_> = history.iter().map(stored).collect();
+        let cas = decide(&CasRegister(0), &history, &one_thread());
+        let register = decide(&Register(0), &plain, &one_thread());
+        let kv = decide(&Kv::default(), &stored, &one_thread());
+        assert_eq!(cas, register);
+        assert_eq!(cas, kv);
+    }
+}
+
+fn plain(operation: &Op) -> Operation<RegisterInput<u8>, RegisterOutput<u8>> {
+    let input = match operation.input {
+        CasInput::Write(value) => RegisterInput::Write(value),
+        _ => RegisterInput::Read,
+    };
+    let output = operation.output.map(|output| match output {
+        CasOutput::Read(seen) => RegisterOutput::Read(seen),
+        _ => RegisterOutput::Written,
+    });
+    Operation { client: 0, input, output, call: operation.call, ret: operation.ret }
+}
+
+fn stored(operation: &Op) -> Operation<KvInput<u8, u8>, KvOutput<u8>> {
+    let input = match operation.input {
+        CasInput::Write(value) => KvInput::Put(0, value),
+        _ => KvInput::Get(0),
+    };
+    let output = operation.output.map(|output| match output {
+        CasOutput::Read(Seen::Value(value)) => {
+            KvOutput::Got(Seen::Value((value > 0).then_some(value)))
+        }
+        CasOutput::Read(Seen::Unknown) => KvOutput::Got(Seen::Unknown),
+        _ => KvOutput::Put,
+    });
+    Operation { client: 0, input, output, call: operation.call, ret: operation.ret }
+}
+
+fn accused(history: &[Op]) -> (Kind, Vec<usize>) {
+    let Decision { answer: Search::Illegal(evidence), paths } =
+        decide(&CasRegister(0), history, &one_thread())
+    else {
+        panic!("illegal");
+    };
+    assert_eq!(paths, [Path::Shortcut("zones")]);
+    let witness = evidence.witnesses().next().unwrap();
+    (witness.kind, witness.operations.clone())
+}
+
+fn op(input: CasInput<u8>, output: CasOutput<u8>, call: u64, ret: u64) -> Op {
+    Operation::completed(0, input, output, call, ret)
+}
+
+fn read(value: u8, call: u64, ret: u64) -> Op {
+    op(CasInput::Read, CasOutput::Read(Seen::Value(value)), call, ret)
+}
+
+fn write(value: u8, call: u64, ret: u64) -> Op {
+    op(CasInput::Write(value), CasOutput::Written, call, ret)
+}
+
+fn swap(from: u8, to: u8, done: bool, call: u64, ret: u64) -> Op {
+    op(CasInput::Cas { from, to }, CasOutput::Cas(done), call, ret)
+}
+
+#[test]
+fn each_kind_of_contradiction_has_its_name() {
+    assert_eq!(accused(&[read(7, 0, 1)]), (Kind::NobodyWrote, vec![0]));
+    assert_eq!(accused(&[read(7, 0, 1), write(7, 2, 3)]), (Kind::ReadBeforeWrite, vec![1, 0]));
+    let overlap = [write(1, 0, 1), write(2, 0, 1), read(1, 2, 3), read(2, 4, 5), read(1, 6, 7)];
+    assert_eq!(accused(&overlap), (Kind::Overlap, vec![0, 4, 1, 3]));
+    let inside = [write(1, 0, 1), write(2, 2, 3), read(1, 4, 5)];
+    assert_eq!(accused(&inside), (Kind::Inside, vec![0, 2, 1]));
+    let stale = [write(1, 0, 1), read(0, 4, 5)];
+    assert_eq!(accused(&stale), (Kind::Inside, vec![1, 0]));
+    let twice = [swap(0, 1, true, 0, 9), swap(0, 2, true, 0, 9)];
+    assert_eq!(accused(&twice), (Kind::TwoSwaps, vec![0, 1]));
+    let ring = [swap(1, 2, true, 0, 9), swap(2, 1, true, 0, 9)];
+    assert_eq!(accused(&ring).0, Kind::SwapRing);
+    let order = [swap(0, 1, true, 0, 9), read(1, 0, 1), read(0, 2, 3)];
+    assert_eq!(accused(&order), (Kind::SwapOrder, vec![2, 0, 1]));
+    let refused = [write(1, 0, 1), swap(1, 2, false, 2, 3), read(1, 4, 5)];
+    assert_eq!(accused(&refused), (Kind::RefusedInside, vec![0, 1, 2]));
+    let wrong = [op(CasInput::Read, CasOutput::Written, 0, 1)];
+    assert_eq!(accused(&wrong), (Kind::Misanswered, vec![0]));
+}
+
+#[test]
+fn a_value_that_was_seen_and_written_twice_goes_to_the_search() {
+    let history = [write(1, 0, 1), write(1, 2, 3), read(1, 4, 5)];
+    let decision = decide(&CasRegister(0), &history, &one_thread());
+    assert!(decision.answer.is_linearizable());
+    assert_eq!(decision.paths, [Path::Search]);
+    // Nobody saw it: then it does not matter.
+    let decision = decide(&CasRegister(0), &history[..2], &one_thread());
+    assert!(decision.answer.is_linearizable());
+    assert_eq!(decision.paths, [Path::Shortcut("zones")]);
+}
+
+#[test]
+fn the_end_of_time_is_an_instant_like_any_other() {
+    let end = u64::MAX;
+    for history in [
+        vec![write(1, end, end), read(0, end, end)],
+        vec![write(1, 0, end), read(0, end, end)],
+        vec![write(1, 0, end - 1), read(0, end, end)],
+        vec![write(1, 0, end), read(1, 0, end - 1), read(0, 3, end)],
+    ] {
+        let expected = brute(&CasRegister(0), &answers(), &history);
+        judge(&CasRegister(0), &history, expected, &mut Tally::default(), add_writers);
+    }
+}
