@@ -11,6 +11,8 @@ mod plan;
 #[cfg(feature = "db-redis")]
 pub mod redis;
 pub mod toy;
+#[cfg(any(feature = "db-etcd", feature = "db-redis"))]
+mod wire;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use perjury_history::{Call, Cause, Reply, Value};
 use serde_json::{Value as Json, json};
 
+use super::super::wire::plain;
 use super::super::{Boxed, Client, Refusal};
 use super::Reads;
 use super::http::{Connection, HttpError};
@@ -158,15 +159,6 @@ fn unmodelled(what: &str, answer: &Json) -> Refusal {
 
 fn kvs(answer: &Json) -> Vec<&Json> {
     answer["kvs"].as_array().map(|list| list.iter().collect()).unwrap_or_default()
-}
-
-/// A value as etcd stores it. Nil is never written.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Int(number) => number.to_string(),
-        Value::Text(text) => text.to_string(),
-        Value::Nil | Value::Raw(_) => String::new(),
-    }
 }
 
 fn encode(text: &str) -> String {

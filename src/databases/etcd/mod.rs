@@ -7,13 +7,13 @@ mod client;
 mod http;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use perjury_agent::protocol::{Limits, MakeDir, Service};
 use perjury_history::{Cause, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::wire::limited;
 use super::{Boxed, Claims, Client, Database, Plan, Program};
 use http::Connection;
 
@@ -173,11 +173,4 @@ impl Database for Etcd {
             tasks.join_all().await.into_iter().flatten().collect()
         })
     }
-}
-
-/// A question that is not part of the load has a short time limit of its own.
-async fn limited<T>(asking: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
-    tokio::time::timeout(Duration::from_millis(800), asking)
-        .await
-        .unwrap_or_else(|_| Err(Cause::new("timeout", "no answer")))
 }

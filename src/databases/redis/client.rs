@@ -11,6 +11,7 @@ use perjury_history::{Call, Cause, Reply, Value};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError, Value as Redis};
 
+use super::super::wire::plain;
 use super::super::{Boxed, Client, Refusal};
 
 /// Error codes of commands that were not run.
@@ -145,13 +146,4 @@ fn value(stored: &Redis) -> Result<Value, Refusal> {
 fn unmodelled(reply: &Redis) -> Refusal {
     let text: String = format!("{reply:?}").chars().take(500).collect();
     Refusal::Unmodelled(Cause::new("wrong-reply", text))
-}
-
-/// A value as Redis stores it. Nil is never written.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Int(number) => number.to_string(),
-        Value::Text(text) => text.to_string(),
-        Value::Nil | Value::Raw(_) => String::new(),
-    }
 }

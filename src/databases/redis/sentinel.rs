@@ -2,22 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use perjury_history::{Cause, Node, NodeName, Topology};
 use redis::aio::MultiplexedConnection;
 
+use super::super::wire::limited;
 use super::client::open;
 use super::{MASTER, address, sentinel_address};
-
-/// One question that is not part of the load.
-const LIMIT: Duration = Duration::from_millis(800);
-
-async fn limited<T>(asking: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
-    tokio::time::timeout(LIMIT, asking)
-        .await
-        .unwrap_or_else(|_| Err(Cause::new("timeout", "no answer")))
-}
 
 fn failed(error: redis::RedisError) -> Cause {
     Cause::new("sentinel", error.to_string())
