@@ -45,6 +45,12 @@ pub enum Change {
         /// Its name.
         table: String,
     },
+    /// A table of the packet filter redirects connections to a liar. Undone by deleting it; the
+    /// liar's connections end with its process.
+    Redirect {
+        /// Its name.
+        table: String,
+    },
     /// A directory was made. Undone by removing it with all that is in it.
     Dir {
         /// Where.
@@ -57,7 +63,7 @@ pub enum Change {
 impl Change {
     /// Is it a fault, rather than a part of the database under test?
     pub fn is_fault(&self) -> bool {
-        matches!(self, Change::Stopped { .. } | Change::Table { .. })
+        matches!(self, Change::Stopped { .. } | Change::Table { .. } | Change::Redirect { .. })
     }
 }
 

@@ -27,6 +27,8 @@ mod memory;
 mod network;
 mod processes;
 pub mod protocol;
+#[doc(hidden)]
+pub mod proxy;
 mod server;
 mod services;
 mod undo;

@@ -170,7 +170,7 @@ pub fn ability(agent: &Agent) -> Ability {
 }
 
 /// Runs `nft` to its end and answers what it printed.
-fn nft(arguments: &[&str], input: &str) -> Result<String, Failure> {
+pub fn nft(arguments: &[&str], input: &str) -> Result<String, Failure> {
     let failed = |error: std::io::Error| Failure::new(FailureKind::Io, format!("nft: {error}"));
     let Some(program) = program() else {
         let message = "the program nft is not installed here (package nftables)";

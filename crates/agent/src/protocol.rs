@@ -15,6 +15,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
+use crate::proxy::spec::Liar;
+use crate::proxy::{Deeds, Lies};
 
 /// The most bytes that one [`Write`] or [`Read`] may carry (base64 has to fit a frame).
 pub const MAX_CHUNK: usize = 8 << 20;
@@ -92,6 +94,21 @@ pub enum Body {
     },
     /// Remove the cut. Answered by [`Answer::Done`] once it is verified gone.
     Mend,
+    /// Install a proxy that lies. Answered by [`Answer::Deeds`], once connections go through it.
+    Lie(Liar),
+    /// The lies of a proxy from a number on; those before it are thereby received. Answered by
+    /// [`Answer::Lies`].
+    Lies {
+        /// Its name.
+        name: String,
+        /// The first number that is wanted.
+        from: u64,
+    },
+    /// Remove a proxy; its records can still be asked for. Answered by [`Answer::Deeds`].
+    Recant {
+        /// Its name.
+        name: String,
+    },
     /// Undo what was done to the node. Answered by [`Answer::Healed`].
     Heal {
         /// Undo everything: kill the services and the running commands and remove the directories
@@ -271,6 +288,10 @@ pub enum Answer {
         /// How many datagrams left for each address.
         sent: BTreeMap<IpAddr, u64>,
     },
+    /// To [`Body::Lie`] and [`Body::Recant`].
+    Deeds(Deeds),
+    /// To [`Body::Lies`].
+    Lies(Lies),
     /// To [`Body::Heal`].
     Healed(Healed),
 }

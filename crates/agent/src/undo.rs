@@ -58,6 +58,10 @@ fn undo(change: &Change) -> Result<String, String> {
             Ok(()) => Ok(format!("cut {table} removed")),
             Err(failure) => Err(format!("cut {table}: {failure}")),
         },
+        Change::Redirect { table } => match network::delete(table) {
+            Ok(()) => Ok(format!("redirect {table} removed")),
+            Err(failure) => Err(format!("redirect {table}: {failure}")),
+        },
         Change::Dir { path, parents } => remove(path, parents),
     }
 }
