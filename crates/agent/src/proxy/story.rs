@@ -2,9 +2,9 @@
 //!
 //! Invariant: a choice about a seal follows from the liar's seed, the seal and (for two stories)
 //! the listener, by a keyed hash; never from the order in which things arrive. So liars with one
-//! seed //! tell one story, and a liar does not contradict itself. Where a lie needs what was seen before
-//! (another key's value, an older one), the choice among the candidates is made by such a hash,
-//! and an equivocator remembers what it told whom.
+//! seed tell one story, and a liar does not contradict itself. Where a lie needs what was seen
+//! before (another key's value, an older one), the choice among the candidates is made by such a
+//! hash, and an equivocator remembers what it told whom.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
