@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::agent::Agent;
 use crate::memory::{Admission, Memory};
 use crate::protocol::{Answer, Body, Failure, FailureKind, Request, Response};
-use crate::{command, files, frame, guardian, hello, network};
+use crate::{command, corruption, files, frame, guardian, hello, network};
 
 /// The lease, the signals and the guardian are looked at this often.
 const LOOK: Duration = Duration::from_millis(50);
@@ -165,7 +165,11 @@ impl Worker {
             | Body::Cut { .. }
             | Body::Lie(_)
             | Body::Recant { .. }
-            | Body::Mend => self.change(body),
+            | Body::Mend
+            | Body::FlipMemory(_)
+            | Body::DamageFiles(_)
+            | Body::TakeCopy(_)
+            | Body::RestoreCopy(_) => self.change(body),
         }
     }
 
@@ -182,6 +186,10 @@ impl Worker {
             Body::Mend => network::mend(agent),
             Body::Lie(liar) => agent.proxies.install(agent, liar).map(Answer::Deeds),
             Body::Recant { name } => agent.proxies.remove(agent, name).map(Answer::Deeds),
+            Body::FlipMemory(request) => corruption::flip(agent, request),
+            Body::DamageFiles(request) => corruption::damage(agent, request),
+            Body::TakeCopy(request) => corruption::take(agent, request),
+            Body::RestoreCopy(request) => corruption::restore(agent, request),
             other => Err(bad(format!("{other:?} changes nothing"))),
         }
     }
@@ -216,6 +224,10 @@ fn is_harmless(body: &Body) -> bool {
         | Body::Recant { .. }
         | Body::Probe { .. }
         | Body::Mend
+        | Body::FlipMemory(_)
+        | Body::DamageFiles(_)
+        | Body::TakeCopy(_)
+        | Body::RestoreCopy(_)
         | Body::Heal { .. } => false,
     }
 }
