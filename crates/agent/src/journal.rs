@@ -86,6 +86,11 @@ pub enum Change {
 }
 
 impl Change {
+    /// Is it a stop of these processes?
+    pub fn stops(&self, family: &Family) -> bool {
+        matches!(self, Change::Stopped { family: stopped, .. } if stopped == family)
+    }
+
     /// Is it a fault, rather than a part of the database under test?
     pub fn is_fault(&self) -> bool {
         match self {
