@@ -64,7 +64,7 @@ declarations! {
         "etcd" "etcd-serializable" "redis"
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
-    Nemesis "nemeses": "all" "crashes" "demo" "none" "partitions" "pauses";
+    Nemesis "nemeses": "all" "crashes" "demo" "false-promises" "liars" "none" "partitions" "pauses";
     Suite "suites": "demo" "demo-docker" "toy";
 }
 

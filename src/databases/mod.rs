@@ -18,7 +18,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use perjury_history::{Call, Cause, Node, NodeName, Reply, Topology};
+use perjury_history::{Call, Cause, Framing, Node, NodeName, Reply, Topology};
 use serde::{Deserialize, Serialize};
 
 pub use plan::{Plan, Program};
@@ -61,6 +61,24 @@ pub struct Claims {
     pub exempt: Option<String>,
 }
 
+/// The ports that are dialled, and how messages are told apart there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wire {
+    /// None: nobody has said.
+    pub ports: Vec<u16>,
+    /// Not at all, if nobody has said.
+    pub framing: Framing,
+}
+
+/// What a liar has to know of a database's connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wires {
+    /// Between clients and nodes.
+    pub clients: Wire,
+    /// Between nodes. It may be the same port: a node is known by its address.
+    pub peers: Wire,
+}
+
 /// A database, with its options.
 pub trait Database: Send + Sync {
     /// Its name as in declarations, such as `etcd`.
@@ -87,6 +105,11 @@ pub trait Database: Send + Sync {
     /// Is the whole cluster up and able to serve? Asked again until it is; the error says what is
     /// still missing.
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>>;
+
+    /// Its connections. Without ports it cannot be lied to on the wire.
+    fn wires(&self) -> Wires {
+        Wires::default()
+    }
 
     /// The nodes that hold themselves for primary at this moment; several in a split brain.
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>>;

@@ -107,6 +107,10 @@ impl Nemesis {
         self.tell.tell(Event::Heal { id }).await;
         let injection = self.hands.heal(id, &fault).await?;
         self.active.remove(&id);
+        if let Some(known) = self.hands.told(id) {
+            // Only now is it known how many lies were told; none is no fault at all.
+            self.tell.tell(Event::Injected { id, injection: known }).await;
+        }
         self.tell.tell(Event::Healed { id, injection }).await;
         Ok(())
     }
@@ -138,6 +142,9 @@ impl Nemesis {
                 shape: options.shape.name().to_owned(),
                 cuts: options.shape.cuts(topology, &primaries, stream),
             },
+            Word::Lie(options) => {
+                Fault::Lie(options.choose(topology, &primaries, &self.database.wires(), stream))
+            }
         }
     }
 }
@@ -148,5 +155,6 @@ fn aims_at_primaries(word: &Word) -> bool {
             options.targets == Targets::Primaries
         }
         Word::Partition(options) => options.shape == Shape::IsolatePrimary,
+        Word::Lie(options) => options.aims_at_primaries(),
     }
 }

@@ -17,7 +17,7 @@ use crate::clusters::Inventory;
 use crate::config::{ConfigError, RunSpec};
 use crate::databases::Database;
 use crate::generators::{Rate, TimeLimit};
-use crate::nemeses::{Hands, Step, schedule};
+use crate::nemeses::{Hands, Ledger, Step, schedule};
 use crate::remote::AgentError;
 use crate::store::{Ended, Environment, RunFolder, StoreError};
 
@@ -200,7 +200,7 @@ impl Experiment<'_> {
             self.spec.nemesis.clone(),
             self.topology.clone(),
             Arc::clone(&self.database),
-            Hands::new(site::hands(sites)),
+            Hands::new(site::hands(sites), Ledger::new(self.folder.lies_path(), clock.instant(0))),
             seed.stream("nemesis"),
             tell,
             clock,

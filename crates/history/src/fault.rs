@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::NodeName;
+use crate::{Deceived, Lying, NodeName};
 
 /// Identifies one injected fault within a run; its heal carries the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub enum Fault {
     Pause { nodes: Vec<NodeName> },
     /// The database is stopped with SIGTERM and started again at once.
     Restart { nodes: Vec<NodeName> },
+    /// Nodes lie to others, by a proxy in their connections; healing makes them honest.
+    Lie(Lying),
 }
 
 impl Fault {
@@ -58,6 +60,7 @@ impl Fault {
             Fault::Kill { .. } => "kill",
             Fault::Pause { .. } => "pause",
             Fault::Restart { .. } => "restart",
+            Fault::Lie(_) => "lie",
         }
     }
 
@@ -68,6 +71,7 @@ impl Fault {
             Fault::Kill { nodes } | Fault::Pause { nodes } | Fault::Restart { nodes } => {
                 nodes.clone()
             }
+            Fault::Lie(lying) => lying.nodes.clone(),
         }
     }
 }
@@ -86,6 +90,16 @@ impl fmt::Display for Fault {
             Fault::Kill { nodes } => write!(f, "kill {}", names(nodes)),
             Fault::Pause { nodes } => write!(f, "pause {}", names(nodes)),
             Fault::Restart { nodes } => write!(f, "restart {}", names(nodes)),
+            Fault::Lie(lying) => {
+                let whom = match &lying.deceived {
+                    Deceived::Clients => "clients".to_owned(),
+                    Deceived::Peers => "their peers".to_owned(),
+                    Deceived::Nodes(nodes) => names(nodes),
+                };
+                let lies: Vec<_> = lying.lies.iter().map(|lie| lie.tell.name()).collect();
+                let story = if lying.collude { ", one story" } else { "" };
+                write!(f, "lies of {} to {whom}: {}{story}", names(&lying.nodes), lies.join(", "))
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod export;
 mod fault;
 mod file;
 pub mod import;
+mod lie;
 mod line;
 mod operation;
 mod operations;
@@ -27,6 +28,7 @@ pub use file::{
     FileError, Header, History, Order, SCHEMA, Truncation, Writer, close, read_bytes, read_file,
     verify_sum, write_history,
 };
+pub use lie::{Deceived, Framing, Instead, Lie, LieTold, Lying, Omit, On, Part, Tell, Turns};
 pub use operation::{Call, Cause, Micro, Outcome, Reply};
 pub use operations::{Operation, PairingError, pair};
 pub use topology::{Node, NodeName, Topology};

@@ -9,12 +9,12 @@ mod http;
 use std::net::SocketAddr;
 
 use perjury_agent::protocol::{Limits, MakeDir, Service};
-use perjury_history::{Cause, Node, NodeName, Topology};
+use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::wire::limited;
-use super::{Boxed, Claims, Client, Database, Plan, Program};
+use super::{Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 use http::Connection;
 
 const CLIENT_PORT: u16 = 2379;
@@ -153,6 +153,13 @@ impl Database for Etcd {
             }
             Ok(())
         })
+    }
+
+    fn wires(&self) -> Wires {
+        Wires {
+            clients: Wire { ports: vec![CLIENT_PORT], framing: Framing::Http },
+            peers: Wire { ports: vec![PEER_PORT], framing: Framing::None },
+        }
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {

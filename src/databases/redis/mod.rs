@@ -11,10 +11,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use perjury_agent::protocol::{Limits, MakeDir, Service, Write};
-use perjury_history::{Cause, Node, NodeName, Topology};
+use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
-use super::{Boxed, Claims, Client, Database, Plan, Program};
+use super::{Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -187,6 +187,13 @@ impl Database for Redis {
 
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(async move { sentinel::ready(topology).await })
+    }
+
+    fn wires(&self) -> Wires {
+        Wires {
+            clients: Wire { ports: vec![PORT], framing: Framing::Resp },
+            peers: Wire { ports: vec![PORT], framing: Framing::None },
+        }
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {

@@ -13,10 +13,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use perjury_agent::protocol::{Limits, MakeDir, Service, Write};
-use perjury_history::{Call, Cause, Node, NodeName, Topology, Value};
+use perjury_history::{Call, Cause, Framing, Node, NodeName, Topology, Value};
 use serde::{Deserialize, Serialize};
 
-use super::{Boxed, Claims, Client, Database, Plan, Program};
+use super::{Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
 pub use server::serve;
 
@@ -204,6 +204,13 @@ impl Database for Toy {
             }
             Ok(())
         })
+    }
+
+    fn wires(&self) -> Wires {
+        Wires {
+            clients: Wire { ports: vec![PORT], framing: Framing::None },
+            peers: Wire { ports: vec![PORT], framing: Framing::None },
+        }
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {
