@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are no #[test] functions")]
 
 mod agent;
+mod jump;
 mod login;
 mod programs;
 mod server;
+mod ssh_agent;
