@@ -95,7 +95,7 @@ fn impossible(needed: &[&str]) -> Option<String> {
 
 /// Prints whatever of ours is left on a node. Docker has tables of its own in a container.
 const LEFT: &str =
-    "nft list tables | grep perjury; pgrep -x etcd; ls /var/tmp | grep -v perjury-agent-";
+    "nft list tables | grep perjury; pgrep -x etcd; ls -A /var/tmp; ls -A /tmp /run | grep perjury";
 
 /// How many faults took effect.
 fn installed(object: &serde_json::Value) -> u64 {

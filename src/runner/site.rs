@@ -15,7 +15,6 @@ use crate::databases::{Database, Plan, Program};
 use crate::nemeses::Hand;
 use crate::remote::{
     AgentError, AgentHandle, AgentOptions, LocalRemote, Remote, SshRemote, SshTarget, agent_binary,
-    install_agent,
 };
 use crate::store::{NodeInfo, RunFolder};
 
@@ -109,17 +108,14 @@ pub async fn reach(
     let mut tasks = tokio::task::JoinSet::new();
     for (at, member) in inventory.nodes.iter().cloned().enumerate() {
         let options = AgentOptions {
-            binary: String::new(),
+            binary: binary.clone(),
             state_dir: state_dir(&inventory.name, &member),
             lease: LEASE,
             sudo: matches!(member.reach, Reach::Ssh(_)),
             start_timeout: LIMIT,
         };
-        let binary = binary.clone();
         tasks.spawn(async move {
             let remote = remote(&member)?;
-            let binary = install_agent(remote.as_ref(), &binary).await?;
-            let options = AgentOptions { binary, ..options };
             let agent = AgentHandle::start(remote.as_ref(), &options).await?;
             Ok::<_, AgentError>((at, agent))
         });

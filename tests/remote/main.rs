@@ -10,3 +10,4 @@ mod login;
 mod programs;
 mod server;
 mod ssh_agent;
+mod trace;

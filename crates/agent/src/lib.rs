@@ -30,6 +30,8 @@ pub mod protocol;
 mod server;
 mod services;
 mod undo;
+#[doc(hidden)]
+pub mod upload;
 
 pub use bytes::Bytes;
 
