@@ -19,7 +19,7 @@ struct Nodes {
 }
 
 /// What this machine has to have for namespaces as nodes, in the words of `perjury doctor`.
-const FOR_LOCAL: &[&str] = &["root", "ip", "nft", "debootstrap", "ssh"];
+const FOR_LOCAL: &[&str] = &["root", "ip", "packet filter", "debootstrap", "ssh"];
 /// The same for containers. A daemon of our own needs root; without a registry in reach the image
 /// is made from the bootstrapped tree.
 const FOR_DOCKER: &[&str] =

@@ -45,6 +45,11 @@ pub enum Change {
         /// Its name.
         table: String,
     },
+    /// A chain of the older packet filter drops packets. Undone by deleting it and the jump to it.
+    Chain {
+        /// Its name.
+        chain: String,
+    },
     /// A directory was made. Undone by removing it with all that is in it.
     Dir {
         /// Where.
@@ -57,7 +62,7 @@ pub enum Change {
 impl Change {
     /// Is it a fault, rather than a part of the database under test?
     pub fn is_fault(&self) -> bool {
-        matches!(self, Change::Stopped { .. } | Change::Table { .. })
+        matches!(self, Change::Stopped { .. } | Change::Table { .. } | Change::Chain { .. })
     }
 }
 
