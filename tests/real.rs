@@ -237,6 +237,7 @@ fn a_full_disk_on_a_node_is_named() {
     nodes.on("n3", "mount -t tmpfs -o size=256k tmpfs /var/tmp");
     let ended = nodes.test(&["--database", "etcd", "--time-limit", "5s"]);
     ended.expect(3, &["no space", "10.96.0.13"]);
+    nodes.bench.failed_before_its_load(&["no space", "10.96.0.13"]);
 }
 
 #[test]
@@ -244,7 +245,15 @@ fn a_database_that_does_not_start_is_shown_with_the_end_of_its_log() {
     let Some(nodes) = Nodes::up("real-port", 97, false) else { return };
     nodes.on("n2", "setsid nc -lk 10.97.0.12 2379 </dev/null >/dev/null 2>&1 & sleep 0.2");
     let ended = nodes.test(&["--database", "etcd", "--time-limit", "5s"]);
-    ended.expect(3, &["etcd did not come up", "n2: etcd exited with", "address already in use"]);
+    let words = ["etcd did not come up", "n2: etcd exited with", "address already in use"];
+    ended.expect(3, &words);
+    let report = nodes.bench.failed_before_its_load(&words);
+    let logs = &report[report.find("id=\"logs\"").unwrap()..];
+    assert!(logs.contains("etcd.log") && logs.contains("address already in use"));
+    for node in ["n1", "n2", "n5"] {
+        assert!(nodes.bench.latest().join(format!("nodes/{node}/etcd.log")).is_file(), "{node}");
+        assert_eq!(nodes.on(node, LEFT), "");
+    }
 }
 
 #[test]

@@ -44,12 +44,12 @@ pub enum ProvisionError {
         why: String,
     },
     /// The database did not come up.
-    #[error("{database} did not come up within {} s: {what}{log}", limit.as_secs())]
+    #[error("{database} did not come up within {waited:.1?}: {what}{log}")]
     NotReady {
         /// Which.
         database: &'static str,
-        /// How long it had.
-        limit: Duration,
+        /// How long it was waited for. A service that has ended is not waited for any longer.
+        waited: Duration,
         /// What was still missing.
         what: String,
         /// The end of a log, on lines of its own.
@@ -365,7 +365,7 @@ pub async fn wait_ready(
     topology: &Topology,
     limit: Duration,
 ) -> Result<(), ProvisionError> {
-    let deadline = tokio::time::Instant::now() + limit;
+    let started = tokio::time::Instant::now();
     loop {
         let asking = tokio::time::timeout(Duration::from_secs(5), database.ready(topology));
         let what = match asking.await {
@@ -377,8 +377,9 @@ pub async fn wait_ready(
         for site in sites {
             log.extend(site.fallen().await?.map(|fallen| format!("\n  {fallen}")));
         }
-        if !log.is_empty() || tokio::time::Instant::now() > deadline {
-            return Err(ProvisionError::NotReady { database: database.name(), limit, what, log });
+        let waited = started.elapsed();
+        if !log.is_empty() || waited > limit {
+            return Err(ProvisionError::NotReady { database: database.name(), waited, what, log });
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
