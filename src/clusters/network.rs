@@ -26,8 +26,8 @@ const BRIDGE: &str = "br0";
 const ATTEMPT: Duration = Duration::from_millis(500);
 
 /// Enters the network namespace from which the nodes are reachable, if there is one: with the
-/// calling thread and the threads that it starts from then on, since a thread is where it was born. Every
-/// socket that they open is in it.
+/// calling thread and those that it starts from then on, since a thread is where it was born.
+/// Every socket that they open is in it.
 ///
 /// # Errors
 /// [`ClusterError::NeedsRoot`], or the namespace is gone.

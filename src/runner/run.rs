@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use perjury_history::{Event, Header, NodeName, Phase, SCHEMA, Topology, Writer};
+use perjury_history::{Event, Header, NodeName, Phase, Topology, Writer};
 use tokio::sync::watch;
 
 use super::interpreter::{Interpreter, InterpreterError, Progress, Stop};
@@ -170,12 +170,7 @@ struct Experiment<'a> {
 impl Experiment<'_> {
     /// Begins the record with its header.
     fn begin_history(&self, model: &str) -> Result<Writer, StoreError> {
-        let header = Header {
-            perjury_history: SCHEMA,
-            run: self.folder.id(),
-            model: model.into(),
-            nodes: self.topology.clone(),
-        };
+        let header = Header::new(self.folder.id(), model, self.topology.clone());
         let path = self.folder.open_history_path();
         Writer::create(&path, &header).map_err(|source| StoreError::Io { path, source })
     }

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::corruption;
 use crate::journal::{Change, Journal, Seq};
 use crate::protocol::{Failure, Healed};
 use crate::services::PATIENCE;
@@ -57,6 +58,12 @@ fn undo(change: &Change) -> Result<String, String> {
         Change::Table { table } => uncut(table, nft::delete(table)),
         Change::Chain { chain } => uncut(chain, iptables::delete(chain)),
         Change::Dir { path, parents } => remove(path, parents),
+        Change::Memory { pid, start, address, before, after } => {
+            corruption::revert_memory((*pid, *start), *address, &before.0, &after.0)
+        }
+        Change::Bytes { path, offset, before, after } => {
+            corruption::revert_file(path, *offset, &before.0, &after.0)
+        }
     }
 }
 
