@@ -6,18 +6,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
-use std::fs::Permissions;
+#[path = "common/postgres.rs"]
+mod server;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use perjury::databases::{Client, Database, Refusal, Spec, etcd, postgres, redis};
-use perjury_agent::protocol::Account;
 use perjury_history::{Call, Node, Reply, Topology, Value};
 
 const PASS: u8 = 0;
@@ -117,31 +116,24 @@ impl Drop for Server {
 fn start(argv: impl Fn(&str) -> Vec<String>, port: SocketAddr) -> Option<Server> {
     let folder = tempfile::tempdir().unwrap();
     let argv = argv(folder.path().to_str().unwrap());
-    if !is_installed(&argv[0]) {
+    if !std::path::Path::new(&argv[0]).is_file() {
+        eprintln!("SKIPPED: {} is not installed", argv[0]);
         return None;
     }
-    let mut command = Command::new(&argv[0]);
-    command.args(&argv[1..]).current_dir(folder.path());
-    Some(serve(folder, command, port))
-}
-
-fn is_installed(program: &str) -> bool {
-    let is_there = std::path::Path::new(program).is_file();
-    if !is_there {
-        eprintln!("SKIPPED: {program} is not installed");
-    }
-    is_there
-}
-
-fn serve(folder: tempfile::TempDir, mut command: Command, port: SocketAddr) -> Server {
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child = Command::new(&argv[0])
+        .args(&argv[1..])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let server = Server { child, _folder: folder };
     let deadline = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(port).is_err() {
         assert!(Instant::now() < deadline, "{port} does not listen");
         std::thread::sleep(Duration::from_millis(50));
     }
-    server
+    Some(server)
 }
 
 fn address(last: u8, port: u16) -> SocketAddr {
@@ -279,48 +271,6 @@ async fn the_redis_client_sends_each_call_once() {
     misbehave(database.as_ref(), &topology(3), &proxy, mark).await;
 }
 
-/// Carries out what the database plans for a node, here and now. PostgreSQL does not run as root,
-/// so only root can start it as somebody else.
-fn start_postgres(database: &dyn Database, last: u8) -> Option<Server> {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().to_str().unwrap();
-    let topology = topology(last);
-    let plan = database.plan(&topology.nodes[0], &topology, dir);
-    if !is_installed(&plan.programs[0].path) {
-        return None;
-    }
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("SKIPPED: only root can run a server as another user");
-        return None;
-    }
-    for made in &plan.dirs {
-        std::fs::create_dir_all(&made.path).unwrap();
-        std::fs::set_permissions(&made.path, Permissions::from_mode(made.mode)).unwrap();
-        let owner = made.owner.map(|owner| (owner.uid, owner.gid)).unzip();
-        std::os::unix::fs::chown(&made.path, owner.0, owner.1).unwrap();
-    }
-    for file in &plan.files {
-        std::fs::write(&file.path, &file.bytes.0).unwrap();
-    }
-    let command = |argv: &[String], user: Option<Account>| {
-        let user = user.unwrap();
-        let mut command = Command::new(&argv[0]);
-        command.args(&argv[1..]).current_dir(dir).uid(user.uid).gid(user.gid);
-        command
-    };
-    for step in &plan.prepare {
-        let mut command = command(&step.run.argv, step.run.user);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(&step.run.stdin.0).unwrap();
-        let ended = child.wait_with_output().unwrap();
-        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-    }
-    let service = &plan.services[0];
-    let command = command(&service.argv, service.user);
-    Some(serve(folder, command, address(last, 5432)))
-}
-
 fn postgres() -> postgres::Options {
     // Longer than the test's own limit: what it sees is the client's doing.
     postgres::Options { statement_timeout: Duration::from_secs(30), ..Default::default() }
@@ -330,7 +280,7 @@ fn postgres() -> postgres::Options {
 async fn the_postgres_client_sends_each_call_once() {
     let (real, front) = (address(6, 5432), address(5, 5432));
     let database = Spec::Postgres(postgres()).build();
-    let Some(_server) = start_postgres(database.as_ref(), 6) else { return };
+    let Some(_server) = server::Server::start(database.as_ref(), &topology(6)) else { return };
     let proxy = Proxy::start(front, real);
     let mark = |value: i64| value.to_string().into_bytes();
     misbehave(database.as_ref(), &topology(5), &proxy, mark).await;
