@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use perjury_history::{Event, Header, NodeName, Phase, SCHEMA, Topology, Writer};
+use perjury_history::{Event, Header, NodeName, Phase, Topology, Writer};
 use tokio::sync::watch;
 
 use super::interpreter::{Interpreter, InterpreterError, Progress, Stop};
@@ -183,12 +183,7 @@ impl Experiment<'_> {
         let clock = Clock::start();
         let load = &self.spec.workload;
         let workload = load.load.build(load.concurrency);
-        let header = Header {
-            perjury_history: SCHEMA,
-            run: self.folder.id(),
-            model: workload.model.into(),
-            nodes: self.topology.clone(),
-        };
+        let header = Header::new(self.folder.id(), workload.model, self.topology.clone());
         let path = self.folder.open_history_path();
         let writer = Writer::create(&path, &header)
             .map_err(|source| StoreError::Io { path: path.clone(), source })?;

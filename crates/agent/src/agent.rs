@@ -125,6 +125,13 @@ impl Agent {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Is there a stop of these processes that was not undone?
+    pub fn is_stopped(&self, family: &Family) -> bool {
+        self.journal().entries().any(
+            |(_, change)| matches!(change, Change::Stopped { family: known, .. } if known == family),
+        )
+    }
+
     /// The processes were continued or killed: nothing is left to continue.
     pub fn forget_stops(&self, family: &Family) {
         let mut journal = self.journal();
