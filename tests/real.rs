@@ -94,8 +94,8 @@ fn impossible(needed: &[&str]) -> Option<String> {
 }
 
 /// Prints whatever of ours is left on a node. Docker has tables of its own in a container.
-const LEFT: &str =
-    "nft list tables | grep perjury; pgrep -x etcd; ls -A /var/tmp; ls -A /tmp /run | grep perjury";
+const LEFT: &str = "nft list tables | grep perjury; pgrep -x 'etcd|postgres'; ls -A /var/tmp; \
+     ls -A /tmp /run | grep perjury; ls /dev/shm; tail -n +2 /proc/sysvipc/shm";
 
 /// How many faults took effect.
 fn installed(object: &serde_json::Value) -> u64 {
@@ -174,6 +174,31 @@ fn redis_with_sentinel_loses_acknowledged_writes() {
     ]);
     ended.expect(1, &["lost-write"]);
     assert!(kinds(&ended.json()).contains(&"lost-write".to_owned()));
+}
+
+#[test]
+fn postgres_with_a_synchronous_standby_keeps_its_word_and_reads_of_standbys_are_stale() {
+    let Some(nodes) = Nodes::up("real-postgres", 90, false) else { return };
+    let run = |database, nemesis, limit| {
+        let rest = ["--database", database, "--nemesis", nemesis, "--time-limit", limit];
+        nodes.test(&[&rest[..], &["--seed", "5", "--json"]].concat())
+    };
+    let ended = run("postgres-sync", "demo", "15s");
+    ended.expect(0, &["valid: No anomaly"]);
+    let object = ended.json();
+    assert!(installed(&object) >= 2, "{object}");
+    assert!(object["version"].as_str().unwrap().contains("PostgreSQL"), "{object}");
+    let log = nodes.bench.latest().join("nodes/n1/postgres.log");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("standby \"n2\" is now a synchronous standby"), "{log}");
+    assert!(log.contains("automatic recovery in progress"), "it was killed: {log}");
+    assert!(log.contains("terminating walsender process due to replication timeout"), "{log}");
+    for node in ["n1", "n2"] {
+        assert_eq!(nodes.on(node, LEFT), "");
+    }
+    let ended = run("postgres-standby-reads", "partitions", "8s");
+    ended.expect(1, &["did what it does not rule out", "stale-read"]);
+    assert!(kinds(&ended.json()).contains(&"stale-read".to_owned()));
 }
 
 #[test]
