@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::journal::{Journal, Seq};
 use crate::processes::Family;
 use crate::protocol::{Failure, FailureKind, Healed};
+use crate::proxy::Proxies;
 use crate::services::Services;
 use crate::undo;
 
@@ -26,6 +27,8 @@ pub struct Agent {
     journal: Mutex<Journal>,
     /// The services that were started.
     pub services: Services,
+    /// The proxies that lie.
+    pub proxies: Proxies,
     /// How many marks were given out.
     marks: AtomicU64,
     /// Held while the cut changes.
@@ -48,6 +51,7 @@ impl Agent {
             id: id_of(state),
             journal: Mutex::new(journal),
             services: Services::default(),
+            proxies: Proxies::default(),
             marks: AtomicU64::new(0),
             cutting: Mutex::new(()),
             commands: Mutex::new(BTreeSet::new()),
@@ -90,7 +94,9 @@ impl Agent {
     /// Undoes the faults, or everything, while nothing else changes the node.
     pub fn heal(&self, services: bool) -> Healed {
         let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        undo::heal(&mut self.journal(), |change| services || change.is_fault())
+        let mut healed = undo::heal(&mut self.journal(), |change| services || change.is_fault());
+        healed.undone.extend(self.proxies.silence());
+        healed
     }
 
     /// Undoes everything for good. A request that still changes something gets a few seconds to
@@ -116,6 +122,9 @@ impl Agent {
         if let Err(error) = journal.finish() {
             healed.failed.push(format!("the journal cannot be removed: {error}"));
         }
+        // Who installs a liar holds the list of liars and then the journal.
+        drop(journal);
+        healed.undone.extend(self.proxies.silence());
         healed
     }
 

@@ -51,6 +51,12 @@ pub enum Change {
         /// Its name.
         chain: String,
     },
+    /// A table of the packet filter redirects connections to a liar. Undone by deleting it; the
+    /// liar's connections end with its process.
+    Redirect {
+        /// Its name.
+        table: String,
+    },
     /// A directory was made. Undone by removing it with all that is in it.
     Dir {
         /// Where.
@@ -96,6 +102,7 @@ impl Change {
             Change::Stopped { .. }
             | Change::Table { .. }
             | Change::Chain { .. }
+            | Change::Redirect { .. }
             | Change::Memory { .. }
             | Change::Bytes { .. } => true,
             Change::Service { .. } | Change::Command { .. } | Change::Dir { .. } => false,

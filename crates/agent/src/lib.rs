@@ -30,6 +30,8 @@ mod network;
 mod nft;
 mod processes;
 pub mod protocol;
+#[doc(hidden)]
+pub mod proxy;
 mod server;
 mod services;
 mod tool;

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
 use crate::corruption::{Corrupted, FileDamage, MemoryFlip, Snapshot};
+use crate::proxy::spec::Liar;
+use crate::proxy::{Deeds, Lies};
 
 /// The most bytes that one [`Write`] or [`Read`] may carry (base64 has to fit a frame).
 pub const MAX_CHUNK: usize = 8 << 20;
@@ -93,6 +95,21 @@ pub enum Body {
     },
     /// Remove the cut. Answered by [`Answer::Done`] once it is verified gone.
     Mend,
+    /// Install a proxy that lies. Answered by [`Answer::Deeds`], once connections go through it.
+    Lie(Liar),
+    /// The lies of a proxy from a number on; those before it are thereby received. Answered by
+    /// [`Answer::Lies`].
+    Lies {
+        /// Its name.
+        name: String,
+        /// The first number that is wanted.
+        from: u64,
+    },
+    /// Remove a proxy; its records can still be asked for. Answered by [`Answer::Deeds`].
+    Recant {
+        /// Its name.
+        name: String,
+    },
     /// Turn bits over in the memory of a service. Answered by [`Answer::Corrupted`].
     FlipMemory(MemoryFlip),
     /// Corrupt files. Answered by [`Answer::Corrupted`].
@@ -281,6 +298,10 @@ pub enum Answer {
         /// How many datagrams left for each address.
         sent: BTreeMap<IpAddr, u64>,
     },
+    /// To [`Body::Lie`] and [`Body::Recant`].
+    Deeds(Deeds),
+    /// To [`Body::Lies`].
+    Lies(Lies),
     /// To [`Body::FlipMemory`] and [`Body::DamageFiles`].
     Corrupted(Corrupted),
     /// To [`Body::Heal`].

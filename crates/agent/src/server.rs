@@ -150,6 +150,7 @@ impl Worker {
             Body::Status { name } => Ok(Answer::Service(agent.services.status(name))),
             Body::CutCounters => network::counters(agent),
             Body::Probe { to } => Ok(network::probe(to)),
+            Body::Lies { name, from } => agent.proxies.lies(name, *from).map(Answer::Lies),
             Body::Run(request) => command::run(agent, request),
             Body::Stop { name, grace_ms } => {
                 drop(agent.enter()?);
@@ -162,6 +163,8 @@ impl Worker {
             | Body::Start(_)
             | Body::Signal { .. }
             | Body::Cut { .. }
+            | Body::Lie(_)
+            | Body::Recant { .. }
             | Body::Mend
             | Body::FlipMemory(_)
             | Body::DamageFiles(_)
@@ -181,6 +184,8 @@ impl Worker {
             Body::Signal { name, signal } => agent.services.signal(agent, name, *signal),
             Body::Cut { drop_from } => network::cut(agent, drop_from),
             Body::Mend => network::mend(agent),
+            Body::Lie(liar) => agent.proxies.install(agent, liar).map(Answer::Deeds),
+            Body::Recant { name } => agent.proxies.remove(agent, name).map(Answer::Deeds),
             Body::FlipMemory(request) => corruption::flip(agent, request),
             Body::DamageFiles(request) => corruption::damage(agent, request),
             Body::TakeCopy(request) => corruption::take(agent, request),
@@ -207,6 +212,7 @@ impl Worker {
 fn is_harmless(body: &Body) -> bool {
     match body {
         Body::Hello | Body::Renew | Body::Read(_) | Body::Status { .. } | Body::CutCounters => true,
+        Body::Lies { .. } => true,
         Body::Run(_)
         | Body::Write(_)
         | Body::MakeDir(_)
@@ -214,6 +220,8 @@ fn is_harmless(body: &Body) -> bool {
         | Body::Signal { .. }
         | Body::Stop { .. }
         | Body::Cut { .. }
+        | Body::Lie(_)
+        | Body::Recant { .. }
         | Body::Probe { .. }
         | Body::Mend
         | Body::FlipMemory(_)

@@ -57,6 +57,10 @@ fn undo(change: &Change) -> Result<String, String> {
         }
         Change::Table { table } => uncut(table, nft::delete(table)),
         Change::Chain { chain } => uncut(chain, iptables::delete(chain)),
+        Change::Redirect { table } => match nft::delete(table) {
+            Ok(()) => Ok(format!("redirect {table} removed")),
+            Err(failure) => Err(format!("redirect {table}: {failure}")),
+        },
         Change::Dir { path, parents } => remove(path, parents),
         Change::Memory { pid, start, address, before, after } => {
             corruption::revert_memory((*pid, *start), *address, &before.0, &after.0)
