@@ -6,6 +6,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+#[path = "common/postgres.rs"]
+mod server;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +16,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use perjury::databases::{Client, Database, Refusal, Spec, etcd, redis};
+use perjury::databases::{Client, Database, Refusal, Spec, etcd, postgres, redis};
 use perjury_history::{Call, Node, Reply, Topology, Value};
 
 const PASS: u8 = 0;
@@ -266,4 +269,19 @@ async fn the_redis_client_sends_each_call_once() {
     let database = Spec::Redis(redis::Options::default()).build();
     let mark = |value: i64| value.to_string().into_bytes();
     misbehave(database.as_ref(), &topology(3), &proxy, mark).await;
+}
+
+fn postgres() -> postgres::Options {
+    // Longer than the test's own limit: what it sees is the client's doing.
+    postgres::Options { statement_timeout: Duration::from_secs(30), ..Default::default() }
+}
+
+#[tokio::test]
+async fn the_postgres_client_sends_each_call_once() {
+    let (real, front) = (address(6, 5432), address(5, 5432));
+    let database = Spec::Postgres(postgres()).build();
+    let Some(_server) = server::Server::start(database.as_ref(), &topology(6)) else { return };
+    let proxy = Proxy::start(front, real);
+    let mark = |value: i64| value.to_string().into_bytes();
+    misbehave(database.as_ref(), &topology(5), &proxy, mark).await;
 }

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use perjury::databases::{Spec, etcd, redis};
+use perjury::databases::{Spec, etcd, postgres, redis};
 use perjury_history::{Node, Topology};
 
 fn topology(prefix: &str) -> Topology {
@@ -24,9 +24,11 @@ fn golden(name: &str, spec: &Spec, topology: &Topology) {
     let plans = [0, 2].map(|at| database.plan(&topology.nodes[at], topology, "/var/tmp/run"));
     let mut text = serde_json::to_string_pretty(&plans).unwrap();
     // Files are carried in base64; their text is what a reader wants to see.
-    for file in plans.iter().flat_map(|plan| &plan.files) {
-        let encoded = serde_json::to_string(&file.bytes).unwrap();
-        let plain = serde_json::to_string(&String::from_utf8_lossy(&file.bytes.0)).unwrap();
+    let files = plans.iter().flat_map(|plan| &plan.files).map(|file| &file.bytes);
+    let inputs = plans.iter().flat_map(|plan| &plan.prepare).map(|step| &step.run.stdin);
+    for bytes in files.chain(inputs) {
+        let encoded = serde_json::to_string(bytes).unwrap();
+        let plain = serde_json::to_string(&String::from_utf8_lossy(&bytes.0)).unwrap();
         text = text.replace(&encoded, &plain);
     }
     text.push('\n');
@@ -47,6 +49,27 @@ fn etcd_on_five_nodes() {
 #[test]
 fn etcd_on_five_nodes_with_ipv6() {
     golden("etcd-ipv6", &Spec::Etcd(etcd::Options::default()), &topology("fd77::1"));
+}
+
+#[test]
+fn postgres_on_five_nodes() {
+    golden("postgres", &Spec::Postgres(postgres::Options::default()), &topology("10.0.0."));
+}
+
+#[test]
+fn postgres_on_five_nodes_with_ipv6_and_two_synchronous_standbys() {
+    let options = postgres::Options {
+        synchronous: 2,
+        synchronous_commit: postgres::SynchronousCommit::RemoteApply,
+        ..Default::default()
+    };
+    golden("postgres-ipv6", &Spec::Postgres(options), &topology("fd77::1"));
+}
+
+#[test]
+fn postgres_on_the_first_node_alone_with_checksums() {
+    let options = postgres::Options { standbys: Some(0), checksums: true, ..Default::default() };
+    golden("postgres-alone", &Spec::Postgres(options), &topology("10.0.0."));
 }
 
 #[test]

@@ -55,6 +55,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("hyper", &["src/databases/etcd/"]),
+    ("tokio_postgres", &["src/databases/postgres/"]),
     // Its parent module has the same name in its registry.
     ("redis", &["src/databases/redis/", "src/databases/mod.rs"]),
 ];

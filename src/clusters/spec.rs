@@ -149,7 +149,8 @@ fn ssh_name() -> String {
 
 /// What the databases with a driver need.
 fn default_packages() -> Vec<String> {
-    ["etcd-server", "etcd-client", "redis-server", "redis-sentinel"].map(String::from).to_vec()
+    let names = ["etcd-server", "etcd-client", "redis-server", "redis-sentinel", "postgresql"];
+    names.map(String::from).to_vec()
 }
 
 impl Spec {

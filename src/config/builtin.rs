@@ -61,7 +61,9 @@ macro_rules! declarations {
 declarations! {
     Cluster "clusters": "docker" "local" "processes" "ssh" "vagrant";
     Database "databases":
-        "etcd" "etcd-serializable" "redis"
+        "etcd" "etcd-serializable"
+        "postgres" "postgres-async" "postgres-checksums" "postgres-standby-reads" "postgres-sync"
+        "redis"
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
     Nemesis "nemeses": "all" "crashes" "demo" "false-promises" "liars" "none" "partitions" "pauses";

@@ -8,10 +8,12 @@
 #[cfg(feature = "db-etcd")]
 pub mod etcd;
 mod plan;
+#[cfg(feature = "db-postgres")]
+pub mod postgres;
 #[cfg(feature = "db-redis")]
 pub mod redis;
 pub mod toy;
-#[cfg(any(feature = "db-etcd", feature = "db-redis"))]
+#[cfg(any(feature = "db-etcd", feature = "db-postgres", feature = "db-redis"))]
 mod wire;
 
 use std::future::Future;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use perjury_history::{Call, Cause, Framing, Node, NodeName, Reply, Topology};
 use serde::{Deserialize, Serialize};
 
-pub use plan::{Plan, Program};
+pub use plan::{Plan, Program, Step};
 
 /// A future in a box, so that the traits here can be trait objects.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -122,6 +124,9 @@ pub enum Spec {
     /// etcd 3.4 or later.
     #[cfg(feature = "db-etcd")]
     Etcd(etcd::Options),
+    /// PostgreSQL 15, alone or with standbys.
+    #[cfg(feature = "db-postgres")]
+    Postgres(postgres::Options),
     /// Redis 7 with Sentinel.
     #[cfg(feature = "db-redis")]
     Redis(redis::Options),
@@ -135,6 +140,8 @@ impl Spec {
         match self {
             #[cfg(feature = "db-etcd")]
             Spec::Etcd(options) => Arc::new(etcd::Etcd::new(options.clone())),
+            #[cfg(feature = "db-postgres")]
+            Spec::Postgres(options) => Arc::new(postgres::Postgres::new(options.clone())),
             #[cfg(feature = "db-redis")]
             Spec::Redis(options) => Arc::new(redis::Redis::new(options.clone())),
             Spec::Toy(options) => Arc::new(toy::Toy::new(options.clone())),

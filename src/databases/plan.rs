@@ -1,6 +1,6 @@
 //! What a database wants done on a node, as data.
 
-use perjury_agent::protocol::{MakeDir, Service, Write};
+use perjury_agent::protocol::{MakeDir, Run, Service, Write};
 use serde::{Deserialize, Serialize};
 
 /// A program that has to be on the node.
@@ -12,6 +12,16 @@ pub struct Program {
     pub package: Option<String>,
 }
 
+/// A command that is run to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The command. It has to exit with 0.
+    pub run: Run,
+    /// It is tried again for so long, in milliseconds, if it needs something of another node. 0:
+    /// it is tried once.
+    pub patience_ms: u64,
+}
+
 /// All that it takes to run a database on one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -21,8 +31,14 @@ pub struct Plan {
     pub dirs: Vec<MakeDir>,
     /// Files, written before anything is started.
     pub files: Vec<Write>,
+    /// What is run once, in this order, after the files are written and before anything is started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepare: Vec<Step>,
     /// What is started, in this order. The first one is the database proper: faults go to it.
     pub services: Vec<Service>,
+    /// How the first service is asked to end, if SIGTERM is not the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Run>,
     /// Further files to collect after the run, absolute; the logs of the services are collected
     /// anyhow.
     pub logs: Vec<String>,

@@ -193,6 +193,11 @@ impl Hands {
             let name = hand.plan.services.first()?.name.clone();
             Some(Body::Stop { name, grace_ms: GRACE_MS })
         };
+        // Whoever does not end when it is asked to is ended by the stop that follows.
+        let ask = |hand: &Hand| hand.plan.stop.clone().map(Body::Run);
+        for (_, answer) in each(self.requests(nodes, ask)).await {
+            answer?;
+        }
         for (_, answer) in each(self.requests(nodes, stop)).await {
             answer?;
         }

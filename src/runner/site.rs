@@ -11,11 +11,10 @@ use perjury_agent::protocol::{
 use perjury_history::{Node, NodeName, Topology};
 
 use crate::clusters::{Inventory, Member, Reach};
-use crate::databases::{Database, Plan, Program};
+use crate::databases::{Database, Plan, Program, Step};
 use crate::nemeses::Hand;
 use crate::remote::{
     AgentError, AgentHandle, AgentOptions, LocalRemote, Remote, SshRemote, SshTarget, agent_binary,
-    install_agent,
 };
 use crate::store::{NodeInfo, RunFolder};
 
@@ -44,13 +43,23 @@ pub enum ProvisionError {
         /// What was tried, and how to mend it.
         why: String,
     },
+    /// A command that prepares a node did not succeed.
+    #[error("{node}: {command} failed{said}")]
+    Prepare {
+        /// The node.
+        node: NodeName,
+        /// The command.
+        command: String,
+        /// What it said, on lines of its own.
+        said: String,
+    },
     /// The database did not come up.
-    #[error("{database} did not come up within {} s: {what}{log}", limit.as_secs())]
+    #[error("{database} did not come up within {waited:.1?}: {what}{log}")]
     NotReady {
         /// Which.
         database: &'static str,
-        /// How long it had.
-        limit: Duration,
+        /// How long it was waited for. A service that has ended is not waited for any longer.
+        waited: Duration,
         /// What was still missing.
         what: String,
         /// The end of a log, on lines of its own.
@@ -109,17 +118,14 @@ pub async fn reach(
     let mut tasks = tokio::task::JoinSet::new();
     for (at, member) in inventory.nodes.iter().cloned().enumerate() {
         let options = AgentOptions {
-            binary: String::new(),
+            binary: binary.clone(),
             state_dir: state_dir(&inventory.name, &member),
             lease: LEASE,
             sudo: matches!(member.reach, Reach::Ssh(_)),
             start_timeout: LIMIT,
         };
-        let binary = binary.clone();
         tasks.spawn(async move {
             let remote = remote(&member)?;
-            let binary = install_agent(remote.as_ref(), &binary).await?;
-            let options = AgentOptions { binary, ..options };
             let agent = AgentHandle::start(remote.as_ref(), &options).await?;
             Ok::<_, AgentError>((at, agent))
         });
@@ -194,10 +200,33 @@ impl Site {
         for file in &self.plan.files {
             self.agent.request(Body::Write(file.clone()), LIMIT).await?;
         }
+        for step in &self.plan.prepare {
+            self.prepare(step).await?;
+        }
         for service in &self.plan.services {
             self.agent.request(Body::Start(service.clone()), LIMIT).await?;
         }
         Ok(())
+    }
+
+    async fn prepare(&self, step: &Step) -> Result<(), ProvisionError> {
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(step.patience_ms);
+        let limit = Duration::from_millis(step.run.timeout_ms) + LIMIT;
+        loop {
+            let said = match self.agent.request(Body::Run(step.run.clone()), limit).await? {
+                Answer::Ran(ran) if ran.ended == Ended::Exited(0) => return Ok(()),
+                Answer::Ran(ran) => String::from_utf8_lossy(&ran.stderr.0).into_owned(),
+                _ => String::new(),
+            };
+            if tokio::time::Instant::now() >= deadline {
+                return Err(ProvisionError::Prepare {
+                    node: self.node.name.clone(),
+                    command: step.run.argv.join(" "),
+                    said: indented(&said),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     async fn ensure(&self, program: &Program) -> Result<(), ProvisionError> {
@@ -272,8 +301,7 @@ impl Site {
             let log = self.tail(&service.log, 2000).await;
             let how = describe(&state);
             let (node, name) = (&self.node.name, &service.name);
-            let indented: String = log.lines().map(|line| format!("\n    {line}")).collect();
-            return Ok(Some(format!("{node}: {name} {how}{indented}")));
+            return Ok(Some(format!("{node}: {name} {how}{}", indented(&log))));
         }
         Ok(None)
     }
@@ -340,12 +368,22 @@ impl Site {
     /// # Errors
     /// The agent is gone; the node heals itself when its lease runs out.
     pub async fn close(self) -> Result<Vec<String>, AgentError> {
+        // Healing kills. A database that wants to be asked may keep something outside of its
+        // directory (PostgreSQL: a segment of shared memory) that only an orderly end removes.
+        if let Some(stop) = &self.plan.stop {
+            self.agent.request(Body::Run(stop.clone()), LIMIT).await.ok();
+        }
         match Arc::try_unwrap(self.agent) {
             Ok(agent) => Ok(agent.close(LIMIT).await?.failed),
             // Somebody still holds it: dropping it closes its standard input, and the node heals.
             Err(_) => Ok(Vec::new()),
         }
     }
+}
+
+/// Each line on a new line of its own.
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("\n    {line}")).collect()
 }
 
 /// What became of a service, in words.
@@ -369,7 +407,7 @@ pub async fn wait_ready(
     topology: &Topology,
     limit: Duration,
 ) -> Result<(), ProvisionError> {
-    let deadline = tokio::time::Instant::now() + limit;
+    let started = tokio::time::Instant::now();
     loop {
         let asking = tokio::time::timeout(Duration::from_secs(5), database.ready(topology));
         let what = match asking.await {
@@ -381,8 +419,9 @@ pub async fn wait_ready(
         for site in sites {
             log.extend(site.fallen().await?.map(|fallen| format!("\n  {fallen}")));
         }
-        if !log.is_empty() || tokio::time::Instant::now() > deadline {
-            return Err(ProvisionError::NotReady { database: database.name(), limit, what, log });
+        let waited = started.elapsed();
+        if !log.is_empty() || waited > limit {
+            return Err(ProvisionError::NotReady { database: database.name(), waited, what, log });
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

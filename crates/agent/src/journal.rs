@@ -46,6 +46,11 @@ pub enum Change {
         /// Its name.
         table: String,
     },
+    /// A chain of the older packet filter drops packets. Undone by deleting it and the jump to it.
+    Chain {
+        /// Its name.
+        chain: String,
+    },
     /// A table of the packet filter redirects connections to a liar. Undone by deleting it; the
     /// liar's connections end with its process.
     Redirect {
@@ -96,6 +101,7 @@ impl Change {
         match self {
             Change::Stopped { .. }
             | Change::Table { .. }
+            | Change::Chain { .. }
             | Change::Redirect { .. }
             | Change::Memory { .. }
             | Change::Bytes { .. } => true,

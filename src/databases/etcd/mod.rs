@@ -120,6 +120,7 @@ impl Database for Etcd {
                 limits: Limits::default(),
             }],
             logs: Vec::new(),
+            ..Plan::default()
         }
     }
 

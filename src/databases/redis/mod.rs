@@ -166,6 +166,7 @@ impl Database for Redis {
                 service("sentinel", "/usr/bin/redis-sentinel", &sentinel_conf, dir),
             ],
             logs: vec![conf, sentinel_conf],
+            ..Plan::default()
         }
     }
 

@@ -177,6 +177,7 @@ impl Database for Toy {
                 limits: Limits::default(),
             }],
             logs: Vec::new(),
+            ..Plan::default()
         }
     }
 

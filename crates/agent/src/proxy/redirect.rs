@@ -19,8 +19,8 @@ use super::sockets::MARK;
 use super::spec::{DialledBy, Who};
 use crate::agent::Agent;
 use crate::journal::{Change, Seq};
-use crate::network;
 use crate::protocol::{Failure, FailureKind};
+use crate::{nft, tool};
 
 /// How long the ends of old connections may take to notice.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -68,14 +68,14 @@ impl Redirect {
         let seq = begun.map_err(|error| agent.journal_failure(&error))?;
         let redirect = Redirect { table, seq };
         let text = script(&redirect.table, ports, with, doors);
-        if let Err(failure) = network::nft(&["-f", "-"], &text) {
+        if let Err(failure) = tool::run("nft", &["-f", "-"], &text) {
             // A refused transaction changed nothing; of one that was broken off nobody knows.
             if failure.kind != FailureKind::Timeout {
                 agent.journal().healed(seq);
             }
             return Err(failure);
         }
-        let seen = network::nft(&["list", "table", "inet", &redirect.table], "")?;
+        let seen = tool::run("nft", &["list", "table", "inet", &redirect.table], "")?;
         let rules = seen.lines().filter(|line| line.contains("redirect to")).count();
         if rules != doors.len() {
             let why = format!("table {} holds {rules} rules, not {}", redirect.table, doors.len());
@@ -87,7 +87,7 @@ impl Redirect {
 
     /// Removes it, and sees it gone.
     pub fn undo(&self, agent: &Agent) -> Result<(), Failure> {
-        network::delete(&self.table)?;
+        nft::delete(&self.table)?;
         agent.journal().healed(self.seq);
         Ok(())
     }
@@ -202,7 +202,7 @@ fn reset(redirect: &Redirect, old: &[Connection]) -> Vec<Connection> {
         }
     }
     let mut left = old.to_vec();
-    if network::nft(&["-f", "-"], &text).is_ok() {
+    if tool::run("nft", &["-f", "-"], &text).is_ok() {
         let deadline = Instant::now() + PATIENCE;
         while !left.is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
@@ -213,7 +213,7 @@ fn reset(redirect: &Redirect, old: &[Connection]) -> Vec<Connection> {
             "delete chain inet {table} reset_input\ndelete chain inet {table} reset_output\n"
         );
         // What cannot be removed now goes with the whole table.
-        let _ = network::nft(&["-f", "-"], &gone);
+        let _ = tool::run("nft", &["-f", "-"], &gone);
     }
     left
 }
