@@ -164,7 +164,7 @@ fn a_history_without_real_time_is_read_and_not_judged() {
     ended.expect(2, &["unknown (multi-register", why, "read as awdit: 4 transactions of 4 sessio"]);
     let object = ended.json();
     assert_eq!((&object["verdict"], &object["format"]), (&"unknown".into(), &"awdit".into()));
-    assert_eq!((&object["operations"], &object["sessions"]), (&4.into(), &4.into()));
+    assert_eq!((&object["operations"], &object["processes"]), (&4.into(), &4.into()));
     assert_eq!(object["order"], "sessions");
     files.bench.perjury(&["check", "fork.txt", "--format", "awdit"]).expect(2, &[why]);
     files.bench.perjury(&["check", "fork.txt", "--strongest"]).expect(2, &["strongest: unknown"]);

@@ -52,6 +52,7 @@ fn an_unreachable_node_is_named_with_its_port() {
         results.to_str().unwrap(),
     ]);
     ended.expect(3, &["127.0.0.1"]);
+    bench.failed_before_its_load(&["127.0.0.1 port 1"]);
 }
 
 #[test]

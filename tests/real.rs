@@ -19,7 +19,7 @@ struct Nodes {
 }
 
 /// What this machine has to have for namespaces as nodes, in the words of `perjury doctor`.
-const FOR_LOCAL: &[&str] = &["root", "ip", "nft", "debootstrap", "ssh"];
+const FOR_LOCAL: &[&str] = &["root", "ip", "packet filter", "debootstrap", "ssh"];
 /// The same for containers. A daemon of our own needs root; without a registry in reach the image
 /// is made from the bootstrapped tree.
 const FOR_DOCKER: &[&str] =
@@ -94,8 +94,8 @@ fn impossible(needed: &[&str]) -> Option<String> {
 }
 
 /// Prints whatever of ours is left on a node. Docker has tables of its own in a container.
-const LEFT: &str = "nft list tables | grep perjury; pgrep -x 'etcd|postgres'; ls /var/tmp | grep -v perjury-agent-; \
-     ls /dev/shm; tail -n +2 /proc/sysvipc/shm";
+const LEFT: &str = "nft list tables | grep perjury; pgrep -x 'etcd|postgres'; ls -A /var/tmp; \
+                    ls -A /tmp /run | grep perjury; ls /dev/shm; tail -n +2 /proc/sysvipc/shm";
 
 /// How many faults took effect.
 fn installed(object: &serde_json::Value) -> u64 {
@@ -262,6 +262,7 @@ fn a_full_disk_on_a_node_is_named() {
     nodes.on("n3", "mount -t tmpfs -o size=256k tmpfs /var/tmp");
     let ended = nodes.test(&["--database", "etcd", "--time-limit", "5s"]);
     ended.expect(3, &["no space", "10.96.0.13"]);
+    nodes.bench.failed_before_its_load(&["no space", "10.96.0.13"]);
 }
 
 #[test]
@@ -269,7 +270,15 @@ fn a_database_that_does_not_start_is_shown_with_the_end_of_its_log() {
     let Some(nodes) = Nodes::up("real-port", 97, false) else { return };
     nodes.on("n2", "setsid nc -lk 10.97.0.12 2379 </dev/null >/dev/null 2>&1 & sleep 0.2");
     let ended = nodes.test(&["--database", "etcd", "--time-limit", "5s"]);
-    ended.expect(3, &["etcd did not come up", "n2: etcd exited with", "address already in use"]);
+    let words = ["etcd did not come up", "n2: etcd exited with", "address already in use"];
+    ended.expect(3, &words);
+    let report = nodes.bench.failed_before_its_load(&words);
+    let logs = &report[report.find("id=\"logs\"").unwrap()..];
+    assert!(logs.contains("etcd.log") && logs.contains("address already in use"));
+    for node in ["n1", "n2", "n5"] {
+        assert!(nodes.bench.latest().join(format!("nodes/{node}/etcd.log")).is_file(), "{node}");
+        assert_eq!(nodes.on(node, LEFT), "");
+    }
 }
 
 #[test]

@@ -177,6 +177,28 @@ fn start(bench: &Bench) -> std::process::Child {
     child
 }
 
+/// Somebody else has the port of a node.
+#[test]
+fn a_toy_that_does_not_start_is_recorded_and_reported() {
+    if !agent_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let taken = std::net::TcpListener::bind("127.77.0.2:7077").unwrap();
+    let results = bench.results();
+    let words = ["test", "--cluster", "processes", "--database", "toy", "--time-limit", "2s"];
+    let more = ["--json", "--results", results.to_str().unwrap()];
+    let ended = bench.perjury(&[&words[..], &more].concat());
+    drop(taken);
+    let why = ["toy did not come up", "n2: toy exited with", "Address already in use"];
+    ended.expect(3, &why).expect(3, &["report", "repeat with"]);
+    assert_eq!(ended.json()["exit"], 3);
+    let report = bench.failed_before_its_load(&why);
+    let logs = &report[report.find("id=\"logs\"").unwrap()..];
+    assert!(logs.contains("toy.log") && logs.contains("Address already in use"));
+    assert_eq!(toy_nodes(), 0);
+}
+
 #[test]
 fn ctrl_c_heals_collects_judges_and_reports() {
     if !agent_is_there() {

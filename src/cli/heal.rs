@@ -1,12 +1,10 @@
 //! `perjury heal`: undoes what a dead run left on the nodes.
 
-use std::time::Duration;
-
 use super::Exit;
 use super::arguments::Heal;
 use crate::clusters::{self, Inventory, Places};
 use crate::config::{Kind, load};
-use crate::remote::{AgentError, Command, agent_binary, install_agent};
+use crate::remote::{AgentError, agent_binary, run_agent};
 use crate::runner::{remote, state_dir};
 
 pub(super) fn run(options: &Heal) -> Exit {
@@ -45,14 +43,11 @@ async fn heal(inventory: &Inventory, take_over: bool) -> Result<bool, AgentError
     let mut all = true;
     for member in &inventory.nodes {
         let remote = remote(member)?;
-        let agent = install_agent(remote.as_ref(), &binary).await?;
         let state = state_dir(&inventory.name, member);
-        let words = [agent.as_str(), "heal", "--state", &state];
-        let more = take_over.then_some("--take-over");
-        let mut command =
-            Command::new(words.into_iter().chain(more)).timeout(Duration::from_secs(60));
-        command.sudo = matches!(member.reach, clusters::Reach::Ssh(_));
-        let output = remote.run(command).await?;
+        let mut words = vec!["heal", "--state", &state];
+        words.extend(take_over.then_some("--take-over"));
+        let sudo = matches!(member.reach, clusters::Reach::Ssh(_));
+        let output = run_agent(remote.as_ref(), &binary, &words, sudo).await?;
         let text = output.text();
         let said = text.trim();
         let said = if said.is_empty() { "nothing to heal" } else { said };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use perjury_checkers::{Expected, ModelName, Options, judge, sentence, worst};
-use perjury_history::{Finding, History, Judgement, Value, Verdict};
+use perjury_history::{Event, Finding, History, Judgement, Phase, Value, Verdict};
 
 use crate::config::RunSpec;
 use crate::report;
@@ -54,7 +54,13 @@ pub fn judge_run(
         budget,
     };
     let findings = judge(&history, &options);
-    let judgement = judgement(findings, environment.as_ref(), spec.as_ref());
+    let mut judgement = judgement(findings, environment.as_ref(), spec.as_ref());
+    if judgement.compromised.is_some() && failed_before_its_load(&history) {
+        judgement.sentence = format!(
+            "Nothing was asked of {}: the run failed before its load.",
+            subject(spec.as_ref())
+        );
+    }
     folder.write_judgement(&judgement)?;
     let html = report::render(folder)?;
     let report = folder.write_report(&html)?;
@@ -85,15 +91,28 @@ fn expected(spec: &RunSpec, model: ModelName) -> Expected {
     }
 }
 
+/// A run says that it is over, and never said that its load began.
+fn failed_before_its_load(history: &History) -> bool {
+    let entered = |wanted: Phase| {
+        let mut events = history.entries.iter().map(|entry| &entry.event);
+        events.any(|event| matches!(event, Event::Phase(phase) if *phase == wanted))
+    };
+    entered(Phase::End) && !entered(Phase::Load)
+}
+
+/// What was tested, in words.
+fn subject(spec: Option<&RunSpec>) -> String {
+    spec.map_or_else(
+        || "the database".to_owned(),
+        |spec| format!("{} ({})", spec.names.database, spec.names.nemesis),
+    )
+}
+
 fn judgement(
     findings: Vec<Finding>,
     environment: Option<&Environment>,
     spec: Option<&RunSpec>,
 ) -> Judgement {
-    let subject = spec.map_or_else(
-        || "the database".to_owned(),
-        |spec| format!("{} ({})", spec.names.database, spec.names.nemesis),
-    );
     let verdict = worst(&findings);
     let ended = environment.and_then(|environment| environment.ended.as_ref());
     let compromised = match (environment, ended) {
@@ -105,7 +124,7 @@ fn judgement(
     Judgement {
         schema: SCHEMA,
         verdict,
-        sentence: sentence(&findings, &subject, exempt.is_none()),
+        sentence: sentence(&findings, &subject(spec), exempt.is_none()),
         compromised,
         outside_claim: exempt.filter(|_| verdict == Verdict::Invalid),
         findings,

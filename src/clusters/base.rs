@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use nix::fcntl::{Flock, FlockArg};
+use perjury_history::hex;
 use sha2::{Digest, Sha256};
 
 use super::{ClusterError, Places, Say, archive, host, state};
@@ -168,7 +169,7 @@ fn hash(recipe: &[&str]) -> String {
         hasher.update(part.as_bytes());
         hasher.update([0]);
     }
-    hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hasher.finalize()[..6])
 }
 
 /// The folders that cut builds left in the cache. Nobody is building in them.

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use perjury_history::hex;
 use sha2::{Digest, Sha256};
 
 use super::life::{self, Life};
@@ -37,7 +38,7 @@ impl Daemon {
     pub fn of(places: &Places) -> Daemon {
         let folder = places.state.join("docker");
         let hash = Sha256::digest(folder.as_os_str().as_encoded_bytes());
-        let mark = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let mark = hex(&hash[..4]);
         Daemon { folder, mark }
     }
 

@@ -36,12 +36,13 @@ pub struct Lack {
 pub fn doctor(places: &Places) -> Vec<Check> {
     let mut checks = vec![platform(), root()];
     let for_local = "local clusters";
-    for program in ["ip", "nft", "debootstrap", "unshare", "setpriv", "tar"] {
+    for program in ["ip", "debootstrap", "unshare", "setpriv", "tar"] {
         checks.push(installed(program, for_local));
     }
     for program in ["ssh", "ssh-keygen"] {
         checks.push(installed(program, "local and docker clusters, and `cluster ssh`"));
     }
+    checks.push(packet_filter());
     checks.push(overlay());
     checks.push(namespaces());
     checks.push(agent());
@@ -85,6 +86,22 @@ fn installed(program: &str, needed_for: &'static str) -> Check {
         },
     });
     Check { what: program.into(), needed_for, found }
+}
+
+/// Which program an agent on this machine would cut links with. Each node has its own; those of
+/// local and docker clusters bring `nft`, and a host that lacks it says so when it is reached.
+fn packet_filter() -> Check {
+    let path = |program| host::which(program).map(|path| path.display().to_string());
+    let found = match (path("nft"), path("iptables")) {
+        (Some(nft), _) => Ok(format!("nft will be used ({nft})")),
+        (None, Some(iptables)) => {
+            Ok(format!("iptables will be used, as nft is not installed ({iptables})"))
+        }
+        (None, None) => {
+            Err(("neither nft nor iptables is installed".into(), "apt-get install -y nftables"))
+        }
+    };
+    check("packet filter", "partitions, where this machine is a node", found)
 }
 
 fn overlay() -> Check {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use perjury_history::hex;
 use sha2::{Digest, Sha256};
 
 use super::dockerd::Client;
@@ -129,5 +130,5 @@ fn recipe(spec: &DockerSpec, directory: &Path) -> Result<String, ClusterError> {
     }
     add(spec.base.as_deref().unwrap_or_default().as_bytes());
     add(spec.packages.join(" ").as_bytes());
-    Ok(hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()[..6]))
 }

@@ -38,7 +38,7 @@ pub use doctor::{Check, Lack, doctor};
 pub use error::ClusterError;
 pub use inventory::{Backend, Inventory, Limits, Member, Reach, SshLogin};
 pub use leftovers::{Leftover, LeftoverKind, down_all, leftovers};
-pub use network::{enter, enter_thread};
+pub use network::enter_thread;
 pub use spec::{DockerSpec, LocalSpec, ProcessesSpec, Spec, SshNode, SshSpec};
 pub use ssh::ssh_argv;
 pub use state::Places;

@@ -25,27 +25,9 @@ const BRIDGE: &str = "br0";
 /// How long one attempt to reach an sshd may take.
 const ATTEMPT: Duration = Duration::from_millis(500);
 
-/// Enters the network namespace from which the nodes are reachable, if there is one; every socket
-/// that this process opens from then on is in it. Has to be called before any thread is started,
-/// since a thread is where it was born.
-///
-/// # Errors
-/// [`ClusterError::Failed`] if threads are running already, [`ClusterError::NeedsRoot`],
-/// or the namespace is gone.
-pub fn enter(inventory: &Inventory) -> Result<(), ClusterError> {
-    let Some(namespace) = &inventory.namespace else { return Ok(()) };
-    let tasks = "/proc/self/task";
-    let threads = fs::read_dir(tasks).map_err(ClusterError::io(tasks))?.count();
-    if threads != 1 {
-        return Err(ClusterError::Failed {
-            step: format!("entering the network of cluster {}", inventory.name),
-            what: format!("{threads} threads are running; it has to come before the second"),
-        });
-    }
-    join(namespace)
-}
-
-/// As [`enter`], for the calling thread and the threads that it starts from then on.
+/// Enters the network namespace from which the nodes are reachable, if there is one: with the
+/// calling thread and those that it starts from then on, since a thread is where it was born.
+/// Every socket that they open is in it.
 ///
 /// # Errors
 /// [`ClusterError::NeedsRoot`], or the namespace is gone.

@@ -5,6 +5,7 @@
 //!
 //! Invariant: when the handle is gone, so is the agent's standard input, and then the node heals.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,20 +14,24 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::link::Link;
-use super::{Command, Ending, Pipe, Remote, RemoteError, Status, command};
+use super::{Ending, Pipe, Remote, RemoteError, Status, binary, command};
+
+/// How long it may take to bring the agent to a node: less than a megabyte.
+const UPLOAD: Duration = Duration::from_secs(40);
 
 /// How an agent is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentOptions {
-    /// The agent's binary on the node, as [`super::install_agent`] answers it.
-    pub binary: String,
+    /// The agent's binary here, as [`super::agent_binary`] answers it. Each start brings its own
+    /// copy to the node.
+    pub binary: PathBuf,
     /// The agent's folder on the node, for its journal: absolute, and one for each run.
     pub state_dir: String,
     /// If the node hears nothing for this long, it heals itself.
     pub lease: Duration,
     /// Run it as root, by sudo if need be. Without root it cannot cut.
     pub sudo: bool,
-    /// How long it may take to start and answer.
+    /// How long it may take to start and answer, once it is on the node.
     pub start_timeout: Duration,
 }
 
@@ -117,13 +122,12 @@ impl AgentHandle {
         let place = remote.place();
         let lease = options.lease.as_secs().max(1).to_string();
         let serve = ["serve", "--state", &options.state_dir, "--lease", &lease];
-        let mut command = Command::new([options.binary.as_str()].into_iter().chain(serve))
-            .timeout(options.start_timeout);
+        let mut command = binary::bring(&place, &options.binary, &serve)?;
         command.sudo = options.sudo;
         let Pipe { writer, reader, ending } = remote.pipe(command).await?;
         let link = Link::new(place.clone(), writer, reader);
         let renewing = link.renew(options.lease)?;
-        let hello = match link.ask(Body::Hello, options.start_timeout).await {
+        let hello = match link.ask(Body::Hello, options.start_timeout + UPLOAD).await {
             Ok(Answer::Hello(hello)) => hello,
             Ok(other) => return Err(protocol(place, &other)),
             Err(AgentError::Lost { place, reason }) => {
@@ -202,6 +206,10 @@ async fn failed_start(
     let said = command::complaint(&stderr);
     if let Some(reason) = said.strip_prefix("sudo: ") {
         return RemoteError::Sudo { place, reason: reason.to_string() }.into();
+    }
+    if said.contains("No space left on device") || said.contains("Disk quota exceeded") {
+        let path = "the agent".to_string();
+        return RemoteError::DiskFull { place, path, reason: said }.into();
     }
     AgentError::Start { place, reason: format!("it {status}: {said}") }
 }

@@ -19,7 +19,7 @@ mod ssh;
 mod transfer;
 
 pub use agent::{AgentError, AgentHandle, AgentOptions};
-pub use binary::{agent_binary, install_agent};
+pub use binary::{agent_binary, run_agent};
 pub use command::{Command, Output, Status};
 pub use error::{HostKeyProblem, RemoteError};
 pub use local::LocalRemote;

@@ -1,7 +1,7 @@
 //! The top of a report: the verdict in one sentence, whatever has to be said before it is
 //! believed, and what was run.
 
-use perjury_history::{Injection, Verdict};
+use perjury_history::{Injection, Phase, Verdict};
 use serde::Serialize;
 
 use super::escape;
@@ -120,7 +120,13 @@ pub fn banner(evidence: &Evidence) -> Banner {
 
 fn notices(evidence: &Evidence) -> Vec<Notice> {
     let mut all = Vec::new();
-    if let Some(what) = compromised(evidence) {
+    let entered = |wanted| evidence.survey.phases.iter().any(|(_, phase)| *phase == wanted);
+    let came_to_nothing = entered(Phase::End) && !entered(Phase::Load);
+    if let Some(what) = compromised(evidence).filter(|_| came_to_nothing) {
+        let gloss = "No operation was made, so nothing is proved and nothing refuted. What the \
+                     nodes had logged until then is below.";
+        all.push(Notice::grave("Failed before the load", what).with(gloss));
+    } else if let Some(what) = compromised(evidence) {
         let gloss = "Something failed in the harness itself. The absence of an anomaly then proves \
                      nothing; a proved anomaly stays proved.";
         all.push(Notice::grave("Compromised", what).with(gloss));

@@ -1,8 +1,8 @@
 //! The sequence of a run: reach, provision, load under faults, heal, settle, read, collect, let go.
 //!
 //! Whatever happens, the nodes are healed and the logs are collected. A failure of the harness
-//! before the load ends the run; one during the load stops it, and what was recorded is judged all
-//! the same: the run is then *compromised*.
+//! before the load leaves a record without operations that says what failed; one during the load
+//! stops it, and what was recorded is judged all the same: either run is *compromised*.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,7 +18,6 @@ use crate::config::{ConfigError, RunSpec};
 use crate::databases::Database;
 use crate::generators::{Rate, TimeLimit};
 use crate::nemeses::{Hands, Step, schedule};
-use crate::remote::AgentError;
 use crate::store::{Ended, Environment, RunFolder, StoreError};
 
 /// How long a database may take to come up, and to recover at the end.
@@ -29,9 +28,6 @@ const FINAL: Duration = Duration::from_secs(60);
 /// Why there is no run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The nodes or the database did not come up.
-    #[error(transparent)]
-    Provision(#[from] ProvisionError),
     /// The run's folder cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -41,12 +37,6 @@ pub enum RunError {
     /// The declaration makes no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
-}
-
-impl From<AgentError> for RunError {
-    fn from(error: AgentError) -> RunError {
-        RunError::Provision(error.into())
-    }
 }
 
 /// Who is told how the run goes.
@@ -60,7 +50,7 @@ pub trait Watcher {
 /// Carries out a run. The history is closed and the folder sealed when this returns.
 ///
 /// # Errors
-/// There was no load; the nodes are healed all the same.
+/// The record cannot be written; the nodes are healed all the same.
 pub async fn run(
     spec: &RunSpec,
     inventory: &Inventory,
@@ -79,25 +69,26 @@ pub async fn run(
         ..Environment::default()
     };
     watcher.part(&format!("reaching {} nodes", topology.nodes.len()));
-    let sites = site::reach(inventory, database.as_ref(), &folder.id()).await?;
+    let (sites, provisioned) = match site::reach(inventory, database.as_ref(), &folder.id()).await {
+        Ok(sites) => {
+            let provisioned = provision(&sites, database.as_ref(), &topology, watcher).await;
+            (sites, provisioned)
+        }
+        Err(error) => (Vec::new(), Err(error.into())),
+    };
     environment.nodes = sites.iter().map(Site::info).collect();
-    let provisioned = provision(&sites, database.as_ref(), &topology, watcher).await;
-    let mut compromised = None;
+    let experiment = Experiment { spec, folder, database, topology, watcher, stop: stop.clone() };
     let result = match provisioned {
         Ok(version) => {
             environment.database_version = version;
             folder.write_environment(&environment)?;
-            let experiment =
-                Experiment { spec, folder, database, topology, watcher, stop: stop.clone() };
-            experiment.carry_out(&sites).await.map(|failed| compromised = failed)
+            experiment.carry_out(&sites).await
         }
-        Err(error) => Err(error.into()),
+        Err(error) => experiment.come_to_nothing(error.to_string()),
     };
     watcher.part("collecting logs and letting the nodes go");
-    for problem in let_go(sites, folder).await {
-        compromised.get_or_insert(problem);
-    }
-    result?;
+    let problems = let_go(sites, folder).await;
+    let compromised = result?.or(problems.into_iter().next());
     perjury_history::close(&folder.open_history_path()).map_err(StoreError::from)?;
     environment.ended = Some(Ended {
         took_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -177,16 +168,33 @@ struct Experiment<'a> {
 }
 
 impl Experiment<'_> {
+    /// Begins the record with its header.
+    fn begin_history(&self, model: &str) -> Result<Writer, StoreError> {
+        let header = Header::new(self.folder.id(), model, self.topology.clone());
+        let path = self.folder.open_history_path();
+        Writer::create(&path, &header).map_err(|source| StoreError::Io { path, source })
+    }
+
+    /// The record of a run that failed before its load: what failed, and no operation. Answers it.
+    fn come_to_nothing(&self, failed: String) -> Result<Option<String>, RunError> {
+        let load = &self.spec.workload;
+        let mut writer = self.begin_history(load.load.build(load.concurrency).model)?;
+        let note = format!("before the load: {failed}");
+        for event in [Event::Note(note), Event::Phase(Phase::End)] {
+            writer.append(0, &event);
+        }
+        let path = self.folder.open_history_path();
+        writer.flush().map_err(|source| StoreError::Io { path, source })?;
+        Ok(Some(failed))
+    }
+
     /// Answers what failed in the harness, if anything did.
     async fn carry_out(mut self, sites: &[Site]) -> Result<Option<String>, RunError> {
         let seed = self.spec.seed()?;
         let clock = Clock::start();
         let load = &self.spec.workload;
         let workload = load.load.build(load.concurrency);
-        let header = Header::new(self.folder.id(), workload.model, self.topology.clone());
-        let path = self.folder.open_history_path();
-        let writer = Writer::create(&path, &header)
-            .map_err(|source| StoreError::Io { path: path.clone(), source })?;
+        let writer = self.begin_history(workload.model)?;
         let (mut interpreter, tell) = Interpreter::new(
             writer,
             clock,

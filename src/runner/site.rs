@@ -15,7 +15,6 @@ use crate::databases::{Database, Plan, Program, Step};
 use crate::nemeses::Hand;
 use crate::remote::{
     AgentError, AgentHandle, AgentOptions, LocalRemote, Remote, SshRemote, SshTarget, agent_binary,
-    install_agent,
 };
 use crate::store::{NodeInfo, RunFolder};
 
@@ -55,12 +54,12 @@ pub enum ProvisionError {
         said: String,
     },
     /// The database did not come up.
-    #[error("{database} did not come up within {} s: {what}{log}", limit.as_secs())]
+    #[error("{database} did not come up within {waited:.1?}: {what}{log}")]
     NotReady {
         /// Which.
         database: &'static str,
-        /// How long it had.
-        limit: Duration,
+        /// How long it was waited for. A service that has ended is not waited for any longer.
+        waited: Duration,
         /// What was still missing.
         what: String,
         /// The end of a log, on lines of its own.
@@ -119,17 +118,14 @@ pub async fn reach(
     let mut tasks = tokio::task::JoinSet::new();
     for (at, member) in inventory.nodes.iter().cloned().enumerate() {
         let options = AgentOptions {
-            binary: String::new(),
+            binary: binary.clone(),
             state_dir: state_dir(&inventory.name, &member),
             lease: LEASE,
             sudo: matches!(member.reach, Reach::Ssh(_)),
             start_timeout: LIMIT,
         };
-        let binary = binary.clone();
         tasks.spawn(async move {
             let remote = remote(&member)?;
-            let binary = install_agent(remote.as_ref(), &binary).await?;
-            let options = AgentOptions { binary, ..options };
             let agent = AgentHandle::start(remote.as_ref(), &options).await?;
             Ok::<_, AgentError>((at, agent))
         });
@@ -411,7 +407,7 @@ pub async fn wait_ready(
     topology: &Topology,
     limit: Duration,
 ) -> Result<(), ProvisionError> {
-    let deadline = tokio::time::Instant::now() + limit;
+    let started = tokio::time::Instant::now();
     loop {
         let asking = tokio::time::timeout(Duration::from_secs(5), database.ready(topology));
         let what = match asking.await {
@@ -423,8 +419,9 @@ pub async fn wait_ready(
         for site in sites {
             log.extend(site.fallen().await?.map(|fallen| format!("\n  {fallen}")));
         }
-        if !log.is_empty() || tokio::time::Instant::now() > deadline {
-            return Err(ProvisionError::NotReady { database: database.name(), limit, what, log });
+        let waited = started.elapsed();
+        if !log.is_empty() || waited > limit {
+            return Err(ProvisionError::NotReady { database: database.name(), waited, what, log });
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use perjury_history::{FileError, History, Judgement, read_file};
+use perjury_history::{FileError, History, Judgement, hex, read_file};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
@@ -217,7 +217,7 @@ impl RunFolder {
             }
             let bytes =
                 fs::read(&path).map_err(|source| StoreError::Io { path: path.clone(), source })?;
-            let sum: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+            let sum = hex(&Sha256::digest(&bytes));
             sums.push_str(&format!("{sum}  {name}\n"));
         }
         self.write("SHA256SUMS", sums.as_bytes())

@@ -33,6 +33,35 @@ impl Bench {
         std::fs::canonicalize(self.results().join("latest")).unwrap()
     }
 
+    /// The last run has no operation in it, and a verdict and a report that say why. Answers the
+    /// report.
+    #[allow(dead_code, reason = "not every test binary fails a run")]
+    #[track_caller]
+    pub fn failed_before_its_load(&self, words: &[&str]) -> String {
+        let run = self.latest();
+        let read = |name: &str| std::fs::read_to_string(run.join(name)).unwrap();
+        let verdict: serde_json::Value = serde_json::from_str(&read("verdict.json")).unwrap();
+        assert_eq!(verdict["verdict"], "unknown", "{verdict}");
+        let why = verdict["compromised"].as_str().unwrap().to_owned();
+        let history = perjury_history::read_file(&run.join("history.jsonl.zst")).unwrap();
+        let calls = history
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.event, perjury_history::Event::Invoke { .. }));
+        assert_eq!(calls.count(), 0);
+        let sentence = verdict["sentence"].as_str().unwrap();
+        assert!(sentence.contains("the run failed before its load"), "{sentence}");
+        assert!(read("SHA256SUMS").contains("history.jsonl.zst"));
+        let report = read("report.html");
+        assert!(report.contains("Failed before the load"), "{why}");
+        for word in words {
+            assert!(why.contains(word) && report.contains(word), "{word:?} is not in {why}");
+        }
+        // Judged again, it comes to the same.
+        self.perjury(&["check", run.to_str().unwrap()]).expect(3, &["unknown", "compromised"]);
+        report
+    }
+
     /// Writes a declaration and answers its path.
     #[allow(dead_code, reason = "not every test binary declares something")]
     pub fn declare(&self, name: &str, text: &str) -> String {

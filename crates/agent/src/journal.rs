@@ -46,6 +46,11 @@ pub enum Change {
         /// Its name.
         table: String,
     },
+    /// A chain of the older packet filter drops packets. Undone by deleting it and the jump to it.
+    Chain {
+        /// Its name.
+        chain: String,
+    },
     /// A directory was made. Undone by removing it with all that is in it.
     Dir {
         /// Where.
@@ -80,11 +85,17 @@ pub enum Change {
 }
 
 impl Change {
+    /// Is it a stop of these processes?
+    pub fn stops(&self, family: &Family) -> bool {
+        matches!(self, Change::Stopped { family: stopped, .. } if stopped == family)
+    }
+
     /// Is it a fault, rather than a part of the database under test?
     pub fn is_fault(&self) -> bool {
         match self {
             Change::Stopped { .. }
             | Change::Table { .. }
+            | Change::Chain { .. }
             | Change::Memory { .. }
             | Change::Bytes { .. } => true,
             Change::Service { .. } | Change::Command { .. } | Change::Dir { .. } => false,

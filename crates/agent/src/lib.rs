@@ -20,17 +20,22 @@ pub mod guardian;
 mod hello;
 #[doc(hidden)]
 pub mod init;
+mod iptables;
 mod journal;
 #[doc(hidden)]
 pub mod launch;
 mod lock;
 mod memory;
 mod network;
+mod nft;
 mod processes;
 pub mod protocol;
 mod server;
 mod services;
+mod tool;
 mod undo;
+#[doc(hidden)]
+pub mod upload;
 
 pub use bytes::Bytes;
 

@@ -266,7 +266,7 @@ pub enum Answer {
     },
     /// To [`Body::Cut`]: it is in force, and this was seen.
     Cut {
-        /// The name of the packet filter's table.
+        /// The name of the packet filter's table, or of the chain.
         table: String,
         /// How many sources are dropped.
         rules: u64,

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::corruption;
 use crate::journal::{Change, Journal, Seq};
-use crate::network;
-use crate::protocol::Healed;
+use crate::protocol::{Failure, Healed};
 use crate::services::PATIENCE;
+use crate::{iptables, nft};
 
 /// Undoes the open entries that are wanted. What fails stays in the journal.
 pub fn heal(journal: &mut Journal, wanted: impl Fn(&Change) -> bool) -> Healed {
@@ -55,10 +55,8 @@ fn undo(change: &Change) -> Result<String, String> {
                 count => format!("service {name} continued ({count} processes)"),
             })
         }
-        Change::Table { table } => match network::delete(table) {
-            Ok(()) => Ok(format!("cut {table} removed")),
-            Err(failure) => Err(format!("cut {table}: {failure}")),
-        },
+        Change::Table { table } => uncut(table, nft::delete(table)),
+        Change::Chain { chain } => uncut(chain, iptables::delete(chain)),
         Change::Dir { path, parents } => remove(path, parents),
         Change::Memory { pid, start, address, before, after } => {
             corruption::revert_memory((*pid, *start), *address, &before.0, &after.0)
@@ -66,6 +64,13 @@ fn undo(change: &Change) -> Result<String, String> {
         Change::Bytes { path, offset, before, after } => {
             corruption::revert_file(path, *offset, &before.0, &after.0)
         }
+    }
+}
+
+fn uncut(name: &str, deleted: Result<(), Failure>) -> Result<String, String> {
+    match deleted {
+        Ok(()) => Ok(format!("cut {name} removed")),
+        Err(failure) => Err(format!("cut {name}: {failure}")),
     }
 }
 

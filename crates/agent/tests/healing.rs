@@ -62,6 +62,34 @@ fn the_end_of_the_input_heals() {
 }
 
 #[test]
+fn an_upload_is_removed_at_once_and_works_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let upload = folder.path().join("perjury-agent-1-2");
+    let bring = || {
+        fs::create_dir(&upload).unwrap();
+        fs::copy(AGENT, upload.join("perjury-agent")).unwrap();
+        upload.join("perjury-agent")
+    };
+    let state_dir = folder.path().join("state");
+    let mut command = Command::new(bring());
+    command.args(["serve", "--state"]).arg(&state_dir).args(["--lease", "30", "--uploaded"]);
+    let mut agent = Agent::start_by_whole(command);
+    // It starts services by its own program, which has no file any more.
+    let broken = Broken::make(&mut agent, folder.path());
+    assert!(!upload.exists());
+    let (worker, guardian) = (agent.worker(), i32::try_from(agent.child.id()).unwrap());
+    kill(guardian, nix::sys::signal::Signal::SIGSTOP);
+    kill(worker, SIGKILL);
+    kill(guardian, SIGKILL);
+    agent.wait();
+    assert!(!broken.is_healed() && state_dir.exists());
+    let mut heal = Command::new(bring());
+    let output = heal.args(["heal", "--state"]).arg(&state_dir).arg("--uploaded").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(broken.is_healed() && !upload.exists() && !state_dir.exists());
+}
+
+#[test]
 fn a_killed_controller_heals() {
     let folder = tempfile::tempdir().unwrap();
     // Between us and the agent stands a process that holds its input, and is killed.

@@ -3,58 +3,13 @@
 
 mod support;
 
-use std::net::IpAddr;
-use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use nix::sys::signal::Signal::SIGKILL;
 use perjury_agent::protocol::{Ability, Answer, Body, FailureKind};
+use support::pair::{Pair, addresses, counters, eventually_counts};
 use support::{AGENT, Agent, eventually, has, is_root, kill, must, skipped};
-
-/// Two namespaces with a cable between them, removed at the end.
-struct Pair {
-    names: [String; 2],
-}
-
-impl Pair {
-    fn make(test: &str) -> Pair {
-        let me = std::process::id();
-        let pair = Pair { names: ["a", "b"].map(|end| format!("pj{test}{end}{me}")) };
-        let [a, b] = pair.names.each_ref().map(String::as_str);
-        for name in [a, b] {
-            must(&["ip", "netns", "add", name]);
-            must(&["ip", "-n", name, "link", "set", "lo", "up"]);
-        }
-        let cable = ["link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", b];
-        must(&[&["ip", "-n", a][..], &cable].concat());
-        for (name, last) in [(a, 1), (b, 2)] {
-            must(&["ip", "-n", name, "addr", "add", &format!("10.9.0.{last}/24"), "dev", "eth0"]);
-            let v6 = format!("fd00:9::{last}/64");
-            must(&["ip", "-n", name, "addr", "add", &v6, "dev", "eth0", "nodad"]);
-            must(&["ip", "-n", name, "link", "set", "eth0", "up"]);
-        }
-        pair
-    }
-
-    fn agent(&self, end: usize, state: &Path) -> Agent {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.names[end], AGENT]);
-        Agent::start_by(command, state, 30)
-    }
-
-    fn nft(&self, end: usize, words: &[&str]) -> String {
-        must(&[&["ip", "netns", "exec", &self.names[end], "nft"][..], words].concat())
-    }
-}
-
-impl Drop for Pair {
-    fn drop(&mut self) {
-        for name in &self.names {
-            let _ = Command::new("ip").args(["netns", "del", name]).status();
-        }
-    }
-}
 
 fn possible(test: &str) -> bool {
     let why = match () {
@@ -65,15 +20,6 @@ fn possible(test: &str) -> bool {
     };
     skipped(test, why);
     false
-}
-
-fn addresses(last: u32) -> Vec<IpAddr> {
-    [format!("10.9.0.{last}"), format!("fd00:9::{last}")].map(|text| text.parse().unwrap()).into()
-}
-
-fn counters(agent: &mut Agent) -> Vec<u64> {
-    let Answer::Counters { dropped } = agent.ask(Body::CutCounters).unwrap() else { panic!() };
-    dropped.into_values().collect()
 }
 
 #[test]
@@ -128,14 +74,6 @@ fn a_cut_cuts_one_way_and_is_replaced_and_mended() {
     assert_eq!(b.ask(Body::Mend), Ok(Answer::Done));
     assert_eq!(a.close().code(), Some(0));
     assert_eq!(pair.nft(0, &["list", "tables"]), "table inet watch\n");
-}
-
-fn eventually_counts(agent: &mut Agent, wanted: &[u64]) {
-    let deadline = Instant::now() + std::time::Duration::from_secs(5);
-    while counters(agent) != wanted {
-        assert!(Instant::now() < deadline, "{:?}, not {wanted:?}", counters(agent));
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use crate::hex;
 use crate::import::{EMPTY, NOT_SWAPPED, NOWHERE, RAW};
-use crate::value::hex;
 use crate::{
     Call, Cause, Entry, Event, FaultId, History, Index, Injection, Key, Micro, NodeName, Outcome,
     Reply, Value,

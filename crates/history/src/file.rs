@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Entry, Event, Index, Nanos, Topology, line};
+use crate::{Entry, Event, Index, Nanos, Topology, hex, line};
 
 /// The version of the history file that this crate writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
@@ -256,7 +256,7 @@ fn sha256(path: &Path) -> Result<String, FileError> {
             n => hasher.update(&chunk[..n]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()))
 }
 
 /// Compares a file with the line about it in the `SHA256SUMS` beside it, if there is one.

@@ -13,6 +13,7 @@ mod entry;
 pub mod export;
 mod fault;
 mod file;
+mod hex;
 pub mod import;
 mod line;
 mod operation;
@@ -27,6 +28,7 @@ pub use file::{
     FileError, Header, History, Order, SCHEMA, Truncation, Writer, close, read_bytes, read_file,
     verify_sum, write_history,
 };
+pub use hex::hex;
 pub use operation::{Call, Cause, Micro, Outcome, Reply};
 pub use operations::{Operation, PairingError, pair};
 pub use topology::{Node, NodeName, Topology};

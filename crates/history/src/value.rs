@@ -9,6 +9,8 @@ use std::sync::Arc;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::hex::{hex, unhex};
+
 /// The name of one object in the database: a register, a set, a lock. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -158,17 +160,6 @@ impl<'de> serde::de::Visitor<'de> for ValueVisitor {
             .map(|bytes| Value::Raw(bytes.into()))
             .ok_or_else(|| A::Error::invalid_value(Unexpected::Str(&text), &"pairs of hex digits"))
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]

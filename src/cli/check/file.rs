@@ -41,7 +41,7 @@ fn unchecked(path: &Path, model: &str, imported: &Imported) -> Said {
         "verdict": Verdict::Unknown,
         "why": why,
         "operations": operations(imported),
-        "sessions": processes(imported),
+        "processes": processes(imported),
         "order": imported.history.order,
         "exit": Exit::Unknown.code(),
     }));
@@ -128,7 +128,7 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
         "verdict": verdict,
         "seconds": seconds,
         "operations": operations(&imported),
-        "sessions": processes(&imported),
+        "processes": processes(&imported),
         "order": imported.history.order,
         "states": stat("states"),
         "taken": stat("path"),

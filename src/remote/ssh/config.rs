@@ -28,8 +28,10 @@ pub(super) struct Resolved {
     /// Were the key files asked for by name? Then their absence is an error.
     pub(super) identities_named: bool,
     pub(super) passphrase_env: Option<String>,
-    /// May keys of an ssh-agent be used?
-    pub(super) agent: bool,
+    /// The socket of an ssh-agent, if one is named.
+    pub(super) agent: Option<PathBuf>,
+    /// May only those keys of the agent be used whose public halves lie beside the key files?
+    pub(super) only_identities: bool,
     /// A shell line whose standard input and output lead to the host.
     pub(super) proxy: Option<String>,
     pub(super) connect_deadline: Duration,
@@ -113,7 +115,7 @@ fn read(target: &SshTarget, text: &str) -> Resolved {
         identities = paths("~/.ssh/id_ed25519 ~/.ssh/id_ecdsa ~/.ssh/id_rsa");
     }
     let only = one("identitiesonly").is_some_and(|value| value == "yes");
-    let jump = set("proxyjump").map(|jumps| jump_line(target, &jumps));
+    let jump = set("proxyjump").map(|jumps| format!("exec {}", jump_line(target, &jumps)));
     let proxy = jump.or_else(|| set("proxycommand"));
     Resolved {
         alias: target.host.clone(),
@@ -121,7 +123,8 @@ fn read(target: &SshTarget, text: &str) -> Resolved {
         host_key_alias: one("hostkeyalias"),
         identities_named: !target.identities.is_empty(),
         passphrase_env: target.passphrase_env.clone(),
-        agent: !only && target.identities.is_empty(),
+        agent: agent_socket(one("identityagent").as_deref()),
+        only_identities: only || !target.identities.is_empty(),
         connect_deadline: target.connect_deadline,
         host,
         port,
@@ -131,20 +134,39 @@ fn read(target: &SshTarget, text: &str) -> Resolved {
     }
 }
 
-/// Reaches the host through others: `ssh` itself does the jumping.
+/// What `IdentityAgent` means: a socket, the variable that names one, or none at all.
+fn agent_socket(said: Option<&str>) -> Option<PathBuf> {
+    let of = |name: &str| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    match said {
+        Some("none") => None,
+        None | Some("SSH_AUTH_SOCK") => of("SSH_AUTH_SOCK"),
+        Some(text) => match text.strip_prefix('$') {
+            Some(name) => of(name.trim_matches(['{', '}'])),
+            None => Some(expand(text)),
+        },
+    }
+}
+
+/// Reaches the host through others: `ssh` itself does the jumping. Each jump is a proxy of the next
+/// one, because the options given here would not reach the jumps that `ssh -J` makes by itself: a
+/// jump that asks a question, or takes a host key that nobody knows, is no way in.
 fn jump_line(target: &SshTarget, jumps: &str) -> String {
-    let mut words = vec!["exec".to_string(), "ssh".to_string()];
+    let mut words = vec!["ssh".to_string()];
     if let Some(file) = &target.config {
         words.extend(["-F".to_string(), file.display().to_string()]);
     }
-    words.extend(["-o".to_string(), "BatchMode=yes".to_string()]);
-    let (first, last) = match jumps.rsplit_once(',') {
-        Some((first, last)) => (Some(first), last),
-        None => (None, jumps),
-    };
-    if let Some(first) = first {
-        words.extend(["-J".to_string(), first.to_string()]);
+    for option in ["BatchMode=yes", "StrictHostKeyChecking=yes"] {
+        words.extend(["-o".to_string(), option.to_string()]);
     }
+    let last = match jumps.rsplit_once(',') {
+        Some((first, last)) => {
+            // Its tokens are for that `ssh`, not for us; and that puts an `exec` before it.
+            let proxy = jump_line(target, first).replace('%', "%%");
+            words.extend(["-o".to_string(), format!("ProxyCommand={proxy}")]);
+            last
+        }
+        None => jumps,
+    };
     // `ssh` takes a jump as a URI, port and user included.
     words.extend(["-W".to_string(), "[%h]:%p".to_string(), format!("ssh://{last}")]);
     quote::words(&words)
@@ -196,15 +218,29 @@ mod tests {
         assert_eq!(resolved.known_hosts, [PathBuf::from("/dev/null"), PathBuf::from("/x")]);
         assert_eq!(resolved.proxy.as_deref(), Some("nc 127.0.0.1 2222 %"));
         assert_eq!(resolved.host_key_alias.as_deref(), Some("n1"));
-        assert!(!resolved.agent);
+        assert!(resolved.only_identities);
     }
 
     #[test]
     fn jumps_are_left_to_ssh() {
-        let resolved = read(&SshTarget::new("n1"), "hostname 10.0.0.1\nproxyjump a@b:7,c\n");
+        let resolved = read(&SshTarget::new("n1"), "hostname 10.0.0.1\nproxyjump a@b:7,c,d\n");
         let line = resolved.proxy.unwrap();
-        assert!(line.contains("-J a@b:7 -W"), "{line}");
-        assert!(line.contains("ssh://c"), "{line}");
+        assert!(line.ends_with("-W '[10.0.0.1]:22' ssh://d"), "{line}");
+        assert_eq!(line.matches("StrictHostKeyChecking=yes").count(), 3, "{line}");
+        // The tokens of the inner proxies are filled in by the outer ones, one level each.
+        let [inner, innermost] = ["ssh://c", "ssh://a@b:7"].map(|jump| line.find(jump).unwrap());
+        assert!(innermost < inner, "{line}");
+        assert!(line[..innermost].contains("[%%h]:%%p"), "{line}");
+        assert!(line[innermost..inner].contains("[%h]:%p"), "{line}");
+    }
+
+    #[test]
+    fn an_agent_is_where_the_configuration_says() {
+        assert_eq!(agent_socket(Some("none")), None);
+        assert_eq!(agent_socket(Some("/run/a b")), Some(PathBuf::from("/run/a b")));
+        assert_eq!(agent_socket(Some("$HOME")), env::var_os("HOME").map(PathBuf::from));
+        assert_eq!(agent_socket(Some("$PERJURY_NO_SUCH_VARIABLE")), None);
+        assert_eq!(agent_socket(Some("SSH_AUTH_SOCK")), agent_socket(None));
     }
 
     #[test]
@@ -213,7 +249,7 @@ mod tests {
         target.user = Some("u".to_string());
         let resolved = read(&target, "");
         assert_eq!((resolved.host.as_str(), resolved.port), ("::1", 22));
-        assert!(resolved.agent && !resolved.known_hosts.is_empty());
+        assert!(!resolved.only_identities && !resolved.known_hosts.is_empty());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::auth::{self, Failure};
 use super::config::Resolved;
 use super::hostkey::Known;
 use super::stream::Stream;
-use crate::remote::RemoteError;
+use crate::remote::{HostKeyProblem, RemoteError};
 
 /// How long one step of libssh2 may wait for the host.
 pub(super) const STEP: Duration = Duration::from_secs(15);
@@ -69,7 +69,7 @@ fn jitter(pause: Duration) -> Duration {
 }
 
 fn attempt(resolved: &Resolved, deadline: Instant) -> Result<Connected, Attempt> {
-    let stream = open(resolved, deadline)?;
+    let mut stream = open(resolved, deadline)?;
     let again = |what: &str, error: &ssh2::Error| Attempt::Again(format!("{what}: {error}"));
     let io = |error: std::io::Error| Attempt::Again(error.to_string());
     let mut session = Session::new().map_err(|error| again("no session", &error))?;
@@ -80,7 +80,10 @@ fn attempt(resolved: &Resolved, deadline: Instant) -> Result<Connected, Attempt>
     known.prefer(&session).map_err(|error| again("no host key types", &error))?;
     if let Err(error) = session.handshake() {
         stream.shut();
-        return Err(again("no handshake", &error));
+        return Err(match stream.complaint() {
+            Some(said) => of_proxy(resolved, said),
+            None => again("no handshake", &error),
+        });
     }
     known.verify(&session, resolved).map_err(Attempt::Never)?;
     match auth::authenticate(&session, resolved) {
@@ -93,6 +96,24 @@ fn attempt(resolved: &Resolved, deadline: Instant) -> Result<Connected, Attempt>
     }
     session.set_timeout(milliseconds(STEP));
     Ok(Connected { session, stream })
+}
+
+/// What the complaint of a proxy means: one that may not pass will not pass a second later.
+fn of_proxy(resolved: &Resolved, said: String) -> Attempt {
+    let place = resolved.place();
+    if said.contains("Host key verification failed") {
+        let (problem, why) = match said.contains("HAS CHANGED") {
+            true => (HostKeyProblem::Mismatch, "the host key of a jump is not the known one"),
+            false => (HostKeyProblem::Unknown, "the host key of a jump is not known"),
+        };
+        let message =
+            format!("{place}: {why}: {said}; log in to the jump once by hand and compare its key");
+        return Attempt::Never(RemoteError::HostKey { problem, message });
+    }
+    if said.contains("Permission denied") || said.contains("Too many authentication failures") {
+        return Attempt::Never(RemoteError::Auth { place, reason: format!("its proxy: {said}") });
+    }
+    Attempt::Again(format!("its proxy: {said}"))
 }
 
 /// For libssh2, to which 0 means for ever.

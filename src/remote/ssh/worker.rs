@@ -24,6 +24,9 @@ use crate::remote::{
 /// An idle connection is kept awake this often.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
+/// How long after the deadline of a connection its thread may still be at it.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Why a job did not come to its end.
 pub(super) enum Refused {
     /// The program was certainly not started.
@@ -50,7 +53,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects on a new thread.
     pub(super) async fn open(resolved: Arc<Resolved>) -> Result<Connection, RemoteError> {
-        let place = resolved.place();
+        let (place, limit) = (resolved.place(), resolved.connect_deadline);
         let (work, jobs) = mpsc::channel();
         let (ready, connected) = oneshot::channel();
         spawn(&place, move || match connect(&resolved) {
@@ -62,10 +65,7 @@ impl Connection {
             // Nobody is left to hear it if the caller gave up.
             Err(error) => drop(ready.send(Err(error))),
         })?;
-        match connected.await {
-            Ok(result) => result.map(|()| Connection { place, work }),
-            Err(_) => Err(lost(&place, "connecting", "its thread ended".to_string())),
-        }
+        in_time(&place, limit, connected).await.map(|()| Connection { place, work })
     }
 
     /// Runs a job on it. After any failure the connection is of no use.
@@ -77,6 +77,21 @@ impl Connection {
             return Err(Refused::NotStarted(ended()));
         }
         answered.await.unwrap_or_else(|_| Err(Refused::Failed(ended())))
+    }
+}
+
+/// Waits for a thread that connects. It watches its own deadline, but an ssh-agent or a proxy that
+/// falls silent in the middle can hold it for ever: then it is left to itself.
+async fn in_time(
+    place: &str,
+    limit: Duration,
+    connected: oneshot::Receiver<Result<(), RemoteError>>,
+) -> Result<(), RemoteError> {
+    let what = "logging in".to_string();
+    match tokio::time::timeout(limit + GRACE, connected).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(lost(place, &what, "its thread ended".to_string())),
+        Err(_) => Err(RemoteError::Timeout { place: place.to_string(), what, limit }),
     }
 }
 
@@ -197,7 +212,7 @@ pub(super) async fn open_pipe(
     command: Command,
     line: String,
 ) -> Result<Pipe, RemoteError> {
-    let place = resolved.place();
+    let (place, limit) = (resolved.place(), resolved.connect_deadline);
     let io = |error: std::io::Error| lost(&place, "opening a pipe", error.to_string());
     let (waker, wake) = UnixStream::pair().map_err(io)?;
     wake.set_nonblocking(true).map_err(io)?;
@@ -228,10 +243,7 @@ pub(super) async fn open_pipe(
         drop(program);
         reap(connected);
     })?;
-    match started.await {
-        Ok(result) => result?,
-        Err(_) => return Err(lost(&place, "opening a pipe", "its thread ended".to_string())),
-    }
+    in_time(&place, limit, started).await?;
     // A full wake-up socket is already a wake-up.
     let wake = Arc::new(move || drop((&waker).write(&[0])));
     Ok(Pipe { writer: PipeWriter::new(to, Some(wake)), reader, ending })

@@ -1,6 +1,8 @@
 //! The controller's side of an agent, for tests: frames on the pipes of a child process.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod pair;
+
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::value::hex;
+use crate::hex;
 use crate::{Key, Value};
 
 /// One datum.

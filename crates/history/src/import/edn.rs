@@ -5,7 +5,7 @@
 //! give an answer or an error with a line; nesting is bounded, so no text overflows the stack.
 
 use super::datum::{Datum, Flaw, Form};
-use crate::value::unhex;
+use crate::hex::unhex;
 
 /// How deep collections may be nested. Histories need six.
 const DEEPEST: usize = 100;

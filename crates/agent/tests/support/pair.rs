@@ -1,0 +1,86 @@
+//! Two namespaces with a cable between them: where cuts are tried.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use perjury_agent::protocol::{Answer, Body};
+
+use super::{AGENT, Agent, must};
+
+/// Two namespaces with a cable between them, removed at the end.
+pub struct Pair {
+    pub names: [String; 2],
+}
+
+impl Pair {
+    pub fn make(test: &str) -> Pair {
+        let me = std::process::id();
+        let pair = Pair { names: ["a", "b"].map(|end| format!("pj{test}{end}{me}")) };
+        let [a, b] = pair.names.each_ref().map(String::as_str);
+        for name in [a, b] {
+            must(&["ip", "netns", "add", name]);
+            must(&["ip", "-n", name, "link", "set", "lo", "up"]);
+        }
+        let cable = ["link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", b];
+        must(&[&["ip", "-n", a][..], &cable].concat());
+        for (name, last) in [(a, 1), (b, 2)] {
+            must(&["ip", "-n", name, "addr", "add", &format!("10.9.0.{last}/24"), "dev", "eth0"]);
+            let v6 = format!("fd00:9::{last}/64");
+            must(&["ip", "-n", name, "addr", "add", &v6, "dev", "eth0", "nodad"]);
+            must(&["ip", "-n", name, "link", "set", "eth0", "up"]);
+        }
+        pair
+    }
+
+    /// Runs a program at one end and answers what it printed.
+    pub fn on(&self, end: usize, words: &[&str]) -> String {
+        must(&[&["ip", "netns", "exec", &self.names[end]][..], words].concat())
+    }
+
+    /// An agent on a node that has no `nft`: nothing is where that would be.
+    pub fn agent_without_nft(&self, end: usize, state: &Path) -> Agent {
+        let hide = "for nft in /usr/sbin/nft /sbin/nft /usr/bin/nft /usr/local/sbin/nft; do \
+                    if [ -f $nft ]; then mount --bind /dev/null $nft || exit 1; fi; done; \
+                    exec \"$0\" \"$@\"";
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.names[end], "sh", "-c", hide, AGENT]);
+        Agent::start_by(command, state, 30)
+    }
+
+    pub fn agent(&self, end: usize, state: &Path) -> Agent {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.names[end], AGENT]);
+        Agent::start_by(command, state, 30)
+    }
+
+    pub fn nft(&self, end: usize, words: &[&str]) -> String {
+        self.on(end, &[&["nft"][..], words].concat())
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let _ = Command::new("ip").args(["netns", "del", name]).status();
+        }
+    }
+}
+
+pub fn addresses(last: u32) -> Vec<IpAddr> {
+    [format!("10.9.0.{last}"), format!("fd00:9::{last}")].map(|text| text.parse().unwrap()).into()
+}
+
+pub fn counters(agent: &mut Agent) -> Vec<u64> {
+    let Answer::Counters { dropped } = agent.ask(Body::CutCounters).unwrap() else { panic!() };
+    dropped.into_values().collect()
+}
+
+pub fn eventually_counts(agent: &mut Agent, wanted: &[u64]) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while counters(agent) != wanted {
+        assert!(Instant::now() < deadline, "{:?}, not {wanted:?}", counters(agent));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
