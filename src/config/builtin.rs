@@ -62,8 +62,8 @@ declarations! {
     Cluster "clusters": "docker" "local" "processes" "ssh" "vagrant";
     Database "databases":
         "etcd" "etcd-serializable"
-        "postgres" "postgres-async" "postgres-checksums" "postgres-standby-reads" "postgres-sync"
-        "redis"
+        "postgres" "postgres-async" "postgres-async-commit" "postgres-checksums"
+        "postgres-standby-reads" "postgres-sync" "redis"
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
     Nemesis "nemeses": "all" "crashes" "demo" "false-promises" "liars" "none" "partitions" "pauses";
