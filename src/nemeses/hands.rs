@@ -75,6 +75,7 @@ impl Hands {
             Fault::Pause { nodes } => self.signal(nodes, Signal::Stop).await,
             Fault::Restart { nodes } => self.restart(nodes).await,
             Fault::Lie(lying) => self.lie(id, lying).await,
+            Fault::Corrupt(corruption) => self.corrupt(id, corruption).await,
         }
     }
 
@@ -93,6 +94,7 @@ impl Hands {
             Fault::Pause { nodes } => self.signal(nodes, Signal::Cont).await,
             Fault::Restart { .. } => Ok(Injection::Installed("it runs again since then".into())),
             Fault::Lie(_) => self.honest(id).await,
+            Fault::Corrupt(corruption) => self.outlast(id, corruption).await,
         }
     }
 
@@ -121,7 +123,7 @@ impl Hands {
         self.nodes.get(name)
     }
 
-    fn requests(
+    pub(super) fn requests(
         &self,
         nodes: &[NodeName],
         body: impl Fn(&Hand) -> Option<Body>,
@@ -135,7 +137,11 @@ impl Hands {
             .collect()
     }
 
-    async fn signal(&self, nodes: &[NodeName], signal: Signal) -> Result<Injection, AgentError> {
+    pub(super) async fn signal(
+        &self,
+        nodes: &[NodeName],
+        signal: Signal,
+    ) -> Result<Injection, AgentError> {
         let body = |hand: &Hand| {
             let name = hand.plan.services.first()?.name.clone();
             Some(Body::Signal { name, signal })
@@ -167,7 +173,7 @@ impl Hands {
         Ok(summed(what, &seen, &idle))
     }
 
-    async fn start(&self, nodes: &[NodeName]) -> Result<Injection, AgentError> {
+    pub(super) async fn start(&self, nodes: &[NodeName]) -> Result<Injection, AgentError> {
         let body = |hand: &Hand| Some(Body::Start(hand.plan.services.first()?.clone()));
         let mut seen = Vec::new();
         for (name, answer) in each(self.requests(nodes, body)).await {

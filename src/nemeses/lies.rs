@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use perjury_agent::protocol::{Answer, Body, FailureKind};
 use perjury_agent::proxy::{Deeds, Told, Way};
 use perjury_history::{FaultId, Injection, Instead, LieTold, Lying, NodeName, Tell, Value};
+use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -40,7 +41,20 @@ impl Ledger {
         Ledger { path, began }
     }
 
-    async fn append(&self, lies: &[LieTold]) -> std::io::Result<()> {
+    /// Another file in the same folder, on the same clock.
+    pub(super) fn beside(&self, name: &str) -> Ledger {
+        Ledger { path: self.path.with_file_name(name), began: self.began }
+    }
+
+    /// The time of the run.
+    pub(super) fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(super) async fn append(&self, lies: &[impl Serialize]) -> std::io::Result<()> {
+        if lies.is_empty() {
+            return Ok(());
+        }
         let mut text = Vec::new();
         for lie in lies {
             serde_json::to_writer(&mut text, lie)?;
@@ -118,6 +132,10 @@ pub(super) struct Lies {
 impl Lies {
     pub(super) fn new(ledger: Ledger) -> Lies {
         Lies { ledger, active: BTreeMap::new(), finished: BTreeMap::new() }
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 }
 
@@ -338,12 +356,19 @@ impl Collector {
     }
 }
 
-fn line(fault: FaultId, node: &NodeName, told: &Told, time: Duration, within: Duration) -> LieTold {
-    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let value = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Text, or the raw bytes where it is none.
+pub(super) fn value(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
         Ok(text) => Value::Text(text.into()),
         Err(_) => Value::Raw(bytes.into()),
-    };
+    }
+}
+
+fn line(fault: FaultId, node: &NodeName, told: &Told, time: Duration, within: Duration) -> LieTold {
     LieTold {
         fault,
         node: node.clone(),

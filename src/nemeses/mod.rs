@@ -8,12 +8,13 @@ mod grudge;
 mod hands;
 mod liar;
 mod lies;
+mod rot;
 mod schedule;
 mod target;
 
 use std::time::Duration;
 
-use perjury_history::{Framing, Lie};
+use perjury_history::{Framing, Lie, Rot};
 use serde::{Deserialize, Serialize};
 
 pub use grudge::Shape;
@@ -84,6 +85,8 @@ pub enum Word {
     Restart(Whom),
     /// Nodes lie, by a proxy in their connections.
     Lie(Deceit),
+    /// Bits turn over in memory or in files.
+    Corrupt(Confusion),
 }
 
 /// The options of a partition.
@@ -121,6 +124,16 @@ pub struct Deceit {
     /// Instead of the framing that the database says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub framing: Option<Framing>,
+}
+
+/// The options of corruption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Confusion {
+    /// Which nodes.
+    pub targets: Targets,
+    /// What happens there.
+    pub what: Rot,
 }
 
 /// Who is deceived.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perjury_history::{Event, Fault, FaultId, NodeName, Topology};
+use perjury_history::{Corruption, Event, Fault, FaultId, NodeName, Topology};
 use tokio::sync::watch;
 
 use super::{Clock, Tell};
@@ -145,6 +145,11 @@ impl Nemesis {
             Word::Lie(options) => {
                 Fault::Lie(options.choose(topology, &primaries, &self.database.wires(), stream))
             }
+            Word::Corrupt(options) => {
+                let nodes = whom(&options.targets);
+                let seed = stream.below(1 << 53);
+                Fault::Corrupt(Corruption { nodes, what: options.what, seed })
+            }
         }
     }
 }
@@ -156,5 +161,6 @@ fn aims_at_primaries(word: &Word) -> bool {
         }
         Word::Partition(options) => options.shape == Shape::IsolatePrimary,
         Word::Lie(options) => options.aims_at_primaries(),
+        Word::Corrupt(options) => options.targets == Targets::Primaries,
     }
 }

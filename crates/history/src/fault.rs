@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Deceived, Lying, NodeName};
+use crate::{Corruption, Deceived, Lying, NodeName};
 
 /// Identifies one injected fault within a run; its heal carries the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ pub enum Fault {
     Restart { nodes: Vec<NodeName> },
     /// Nodes lie to others, by a proxy in their connections; healing makes them honest.
     Lie(Lying),
+    /// Bits turn over in the memory or the files of nodes; healing does not undo that.
+    Corrupt(Corruption),
 }
 
 impl Fault {
@@ -61,6 +63,7 @@ impl Fault {
             Fault::Pause { .. } => "pause",
             Fault::Restart { .. } => "restart",
             Fault::Lie(_) => "lie",
+            Fault::Corrupt(_) => "corrupt",
         }
     }
 
@@ -72,6 +75,7 @@ impl Fault {
                 nodes.clone()
             }
             Fault::Lie(lying) => lying.nodes.clone(),
+            Fault::Corrupt(corruption) => corruption.nodes.clone(),
         }
     }
 }
@@ -90,6 +94,7 @@ impl fmt::Display for Fault {
             Fault::Kill { nodes } => write!(f, "kill {}", names(nodes)),
             Fault::Pause { nodes } => write!(f, "pause {}", names(nodes)),
             Fault::Restart { nodes } => write!(f, "restart {}", names(nodes)),
+            Fault::Corrupt(corruption) => write!(f, "{corruption}"),
             Fault::Lie(lying) => {
                 let whom = match &lying.deceived {
                     Deceived::Clients => "clients".to_owned(),

@@ -9,6 +9,7 @@
 //! It holds no policy: nothing here opens a socket, starts a process, reads a clock or decides
 //! whether a history is good.
 
+mod corruption;
 mod entry;
 pub mod export;
 mod fault;
@@ -23,6 +24,7 @@ mod topology;
 mod value;
 mod verdict;
 
+pub use corruption::{Aim, Corruption, CorruptionMade, Damage, Files, Rot};
 pub use entry::{Entry, Event, Index, Nanos, Phase, Process};
 pub use fault::{Cut, Fault, FaultId, Injection};
 pub use file::{
