@@ -278,6 +278,7 @@ fn search<M>(
 ) -> (Decision, Path)
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
@@ -314,6 +315,7 @@ fn searched_evidence<M>(
 ) -> Evidence
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
