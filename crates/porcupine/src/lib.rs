@@ -5,8 +5,8 @@
 //! for linearizability", 2017) and the partitions of Horn and Kroening (2015). Beyond the original:
 //! operations without an answer are optional, a cached configuration costs as many bits as
 //! operations were open at once and not as many as the history is long, what nobody can see is not
-//! tried, the cache forgets where memory ends, idle threads help in a hard partition, and the budget
-//! counts time, configurations and bytes.
+//! tried, the cache forgets where memory ends, idle threads help in a hard partition, and the
+//! budget counts time, configurations and bytes.
 //!
 //! [`check`] searches. [`decide`] gives the same verdict and first asks the model for a *shortcut*,
 //! a path that needs no search: near-linear time for registers, compare-and-set and key-value

@@ -3,21 +3,25 @@
 //! *Step* means here that an operation is linearized by the search itself; an overwriting operation
 //! may also be passed without one, hidden directly before a later overwriting step (see `order`).
 //!
-//! Soundness. Let a configuration have a continuation that passes some return. Among the
-//! continuations that pass it take one that is least in this order: fewest indeterminate steps,
-//! then fewest steps, then fewest overwriting steps of operations other than the next to return,
-//! then fewest pairs of an indeterminate step before a completed one, then fewest pairs of
-//! indeterminate steps against their numbers. It begins with a step that is tried here, and after
-//! that it is least again. For let it begin with `op`, from the state `s` to `after`, followed by
-//! `x`.
-//! - *`op` overwrites, is completed and not the next to return; `x` overwrites.* Where `op` did not
-//!   move the frontier, `x` could be called as well, and hides `op`: one step less. Where it did,
-//!   it hid the operation that was next to return, `r`, which overwrites too. Then `r` in place of
-//!   `op` moves the frontier as far, `x` hides `op`, and there is one such step less. So `x` does
-//!   not overwrite, and the model allows it in `after`; where there is none, `op` has no point.
+//! Soundness. Let a configuration have a continuation that passes some return: a sequence of steps,
+//! in which what is never stepped is hidden, and passed as soon as it may be (more can be called
+//! then, and nothing is lost). Among these take one that is least in this order: fewest
+//! indeterminate steps, then fewest steps, then fewest overwriting steps of operations other than
+//! the next to return, then fewest pairs of an indeterminate step before a completed one, then
+//! fewest pairs of indeterminate steps against their numbers. It begins with a step that is tried
+//! here, and after that it is least again. For let it begin with `op`, from the state `s` to
+//! `after`, followed by `x`.
+//! - *`op` overwrites, is completed and need not be stepped now; `x` overwrites.* Where no return
+//!   was passed in between, `x` could be called as well, and hides `op`: one step less. Where one
+//!   was, `op` made it possible by hiding the operation that was next to return, `r`, which
+//!   overwrites too. Then `r` in place of `op` lets as many returns be passed, `x` hides `op`, and
+//!   there is one such step less. So `x` does not overwrite, and the model allows it in `after`;
+//!   where there is none up to the furthest return that may be passed, `op` has no point. The same
+//!   holds for the operation that is next to return where it is hidden already: if it is stepped
+//!   all the same, then for somebody who sees it.
 //! - *`op` is indeterminate, and `x` leads to the same state without it* (in its place `r`, where
-//!   `op` moved the frontier by hiding that): one indeterminate step less. If `op` overwrites, that
-//!   holds for every `x` that overwrites.
+//!   `op` hid that and it was passed): one indeterminate step less. If `op` overwrites, that holds
+//!   for every `x` that overwrites.
 //! - *`op` is indeterminate, and after `x` leads to the same state as before it*: then it can wait,
 //!   which leaves fewer pairs, where `x` is completed or has the lower number.
 //! - *Nothing follows*: the return was passed by `op`. Then it hid `r`, and `r` passes it too.

@@ -1,8 +1,8 @@
 //! The search for a linearization of one partition.
 //!
 //! One worker walks; where that turns out to be hard, threads of the check that are idle help.
-//! Everything else in the crate sees only [`search`], [`search_together`] and [`Found`]: this module, with those that
-//! only it uses, may be replaced by a faster one.
+//! Everything else in the crate sees only [`search`], [`search_together`] and [`Found`]: this
+//! module, with those that only it uses, may be replaced by a faster one.
 //!
 //! Source: Wing and Gong, "Testing and verifying concurrent objects" (1993), section 4; Lowe,
 //! "Testing for linearizability" (2017), section 3; Porcupine's `checkSingle`.

@@ -1,9 +1,9 @@
 //! A partition prepared for the search: its operations in order, its returns, and their slots.
 //!
 //! Operations are renumbered from 0: completed ones that only read, then the other completed ones,
-//! then the indeterminate ones, those that overwrite last. *The frontier* counts returns in time order: the
-//! search stands at frontier `f` when the first `f` returns have been passed, that is, when their
-//! operations are linearized and that of return `f` is not.
+//! then the indeterminate ones, those that overwrite last. *The frontier* counts returns in time
+//! order: the search stands at frontier `f` when the first `f` returns have been passed, that is,
+//! when their operations are linearized (or hidden, see `order`) and that of return `f` is not.
 //!
 //! The invariant that makes configurations small: at frontier `f` every operation that returned
 //! earlier is linearized and none that was called later can be. What is left to remember is which

@@ -90,7 +90,8 @@ impl<'a, M: Model> Walk<'a, M> {
         walk
     }
 
-    /// Walks on from where it stands with what `candidate` says, if anything; `look` is called now and then, and may say to stop.
+    /// Walks on from where it stands with what `candidate` says, if anything; `look` is called now
+    /// and then, and may say to stop.
     pub(crate) fn run(
         &mut self,
         mut candidate: Option<u32>,
