@@ -275,6 +275,7 @@ fn search<M>(
 ) -> (Decision, Path)
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
@@ -311,6 +312,7 @@ fn searched_evidence<M>(
 ) -> Evidence
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {

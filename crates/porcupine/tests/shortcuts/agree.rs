@@ -43,6 +43,7 @@ pub fn judge<M>(
     complete: impl Fn(&[Operation<M::Input, M::Output>], &mut Vec<usize>),
 ) where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync + Clone + Debug,
     M::Output: Sync + Clone + Debug,
 {
@@ -120,6 +121,7 @@ pub fn exhaust<M>(
 ) -> Tally
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync + Clone + PartialEq + Debug,
     M::Output: Sync + Clone + Debug,
 {
@@ -144,6 +146,7 @@ pub fn sample<M>(
 ) -> Tally
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync + Clone + Debug,
     M::Output: Sync + Clone + Debug,
 {
