@@ -17,6 +17,7 @@ pub mod import;
 mod line;
 mod operation;
 mod operations;
+mod stream;
 mod topology;
 mod value;
 mod verdict;
@@ -29,6 +30,7 @@ pub use file::{
 };
 pub use operation::{Call, Cause, Micro, Outcome, Reply};
 pub use operations::{Operation, PairingError, pair};
+pub use stream::Entries;
 pub use topology::{Node, NodeName, Topology};
 pub use value::{Key, Value};
 pub use verdict::{Anomaly, AnomalyKind, Finding, Judgement, Verdict};
