@@ -125,11 +125,90 @@ fn a_file_is_judged_entry_by_entry() {
     let files = Files::new();
     files.put("good.edn", GOOD);
     let ended = files.bench.perjury(&["check", "good.edn", "--online"]);
-    ended.expect(0, &["good.edn: valid (register, ", "read 4 of 4 entries"]);
+    ended.expect(0, &["good.edn: valid (register, ", "4 entries were read, at most "]);
     files.put("bad.edn", &(bad() + GOOD));
     let ended = files.bench.perjury(&["check", "bad.edn", "--online", "--json"]);
-    ended.expect(1, &["read 5 of 8 entries", "Before them register can only have held 1"]);
+    let told = "proved at #3, 5 entries were read\nbad.edn: phantom-value: Process 1 read 2";
+    ended.expect(1, &[told]);
     assert_eq!(ended.json()["entries-read"], 5);
+    assert_eq!(ended.json()["proved-at"], 3);
+    files.put("ill.edn", &GOOD.replace(":f :read", ":f :add"));
+    files.bench.perjury(&["check", "ill.edn", "--online", "--model", "register"]).expect(
+        2,
+        &[
+            "ill.edn: unknown (register, ",
+            "cannot be judged: the model register knows read, write, but #2 is a",
+        ],
+    );
+    files.bench.perjury(&["check", "nothing.edn", "--online"]).expect(3, &["nothing.edn"]);
+}
+
+/// A history of our own: so many writes and reads, the last one wrong if it is to be.
+fn own(operations: u64, wrong: bool) -> String {
+    let mut text =
+        "{\"perjury-history\":1,\"run\":\"r\",\"model\":\"register\",\"nodes\":[]}\n".to_owned();
+    for at in 0..operations {
+        let is_write = at % 2 == 0;
+        let (word, node) = (if is_write { "write" } else { "read" }, "n1");
+        let asked = if is_write { format!(",\"value\":{at}") } else { String::new() };
+        let lie = wrong && at + 1 == operations;
+        let seen = if lie { 0 } else { at - u64::from(!is_write) };
+        let answer = if is_write { String::new() } else { format!(",\"value\":{seen}") };
+        let reply = if is_write { "done" } else { "value" };
+        let head = |index: u64, kind: &str| {
+            format!("{{\"index\":{index},\"time\":{},\"type\":\"{kind}\",\"process\":1", 10 * index)
+        };
+        text += &head(2 * at, "invoke");
+        text += &format!(",\"node\":\"{node}\",\"f\":\"{word}\",\"key\":\"x\"{asked}}}\n");
+        text += &head(2 * at + 1, "ok");
+        text += &format!(",\"call\":{},\"f\":\"{reply}\"{answer}}}\n", 2 * at);
+    }
+    text
+}
+
+/// Compresses the file to another one.
+fn compress(path: &str, into: &str) {
+    use std::io::Write;
+    let bytes = std::fs::read(path).unwrap();
+    let file = std::fs::File::create(into).unwrap();
+    if into.ends_with(".gz") {
+        let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        encoder.write_all(&bytes).unwrap();
+        encoder.finish().unwrap();
+    } else {
+        zstd::stream::copy_encode(bytes.as_slice(), file, 1).unwrap();
+    }
+}
+
+#[test]
+fn our_own_files_are_read_entry_by_entry_also_when_they_are_compressed() {
+    let files = Files::new();
+    for (wrong, code) in [(false, 0), (true, 1)] {
+        let plain = files.put("h.jsonl", &own(500, wrong));
+        for ending in ["", ".gz", ".zst"] {
+            let path = format!("{plain}{ending}");
+            if !ending.is_empty() {
+                compress(&plain, &path);
+            }
+            let ended = files.bench.perjury(&["check", &path, "--online", "--json"]);
+            let what = if wrong { "proved at #999" } else { "1000 entries were read" };
+            ended.expect(code, &[what]);
+            // The same as of the whole, and without keeping it.
+            files.bench.perjury(&["check", &path]).expect(code, &[]);
+            if !wrong {
+                assert!(ended.json()["most-held"].as_u64().unwrap() < 200, "{}", ended.stdout);
+            }
+        }
+        // What follows a proof is not looked at; what is cut off is said.
+        let cut = own(500, wrong) + "{\"index\":1000,";
+        files.put("cut.jsonl", &cut);
+        let told = ["proved at #999", "cut off at line 1002: 14 bytes"][usize::from(!wrong)];
+        files.bench.perjury(&["check", "cut.jsonl", "--online"]).expect(code, &[told]);
+    }
+    let damaged = own(5, false).replace("\"index\":6", "\"index\":9");
+    files.put("damaged.jsonl", &damaged);
+    let told = ["damaged.jsonl:8: entry 9 stands where 6 should"];
+    files.bench.perjury(&["check", "damaged.jsonl", "--online"]).expect(3, &told);
 }
 
 #[test]

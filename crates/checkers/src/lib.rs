@@ -31,7 +31,7 @@ mod wording;
 pub use certificate::{Certificate, CertificateError, Order, Refusal, verify};
 pub use coverage::Expected;
 pub use model::ModelName;
-pub use online::{Ended, Online};
+pub use online::{Ended, Online, Proof};
 pub use perjury_porcupine::Budget;
 pub use sentence::sentence;
 

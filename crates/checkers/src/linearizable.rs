@@ -259,7 +259,10 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
 }
 
 /// Every register that is named holds the initial value.
-fn initial_registers(group: &[(usize, &Operation)], initial: &Value) -> BTreeMap<String, Value> {
+pub(crate) fn initial_registers(
+    group: &[(usize, &Operation)],
+    initial: &Value,
+) -> BTreeMap<String, Value> {
     use perjury_history::{Call, Micro};
     let steps = group.iter().filter_map(|(_, operation)| match &operation.call {
         Call::Txn { steps } => Some(steps),

@@ -15,12 +15,21 @@ use crate::cli::Exit;
 pub(super) fn read(path: &Path, settings: &Settings<'_>) -> Result<(Imported, ModelName), Said> {
     let imported = import::read(path, settings.format, &settings.dialect)
         .map_err(|error| Said::error(Exit::Infrastructure, &error))?;
-    let suggested = imported.model.as_deref().and_then(|name| name.parse().ok());
-    let model = settings.model.or(suggested).ok_or_else(|| {
+    let model = model(path, imported.model.as_deref(), settings)?;
+    Ok((imported, model))
+}
+
+/// The model that the command line names, else the history.
+pub(super) fn model(
+    path: &Path,
+    named: Option<&str>,
+    settings: &Settings<'_>,
+) -> Result<ModelName, Said> {
+    let suggested = named.and_then(|name| name.parse().ok());
+    settings.model.or(suggested).ok_or_else(|| {
         let what = "the history does not tell its model; name it with --model";
         Said::failed(Exit::Usage, format!("{}: {what}", path.display()))
-    })?;
-    Ok((imported, model))
+    })
 }
 
 /// The exit code of a verdict.

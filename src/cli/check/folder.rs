@@ -5,7 +5,7 @@ use std::path::Path;
 use perjury_checkers::{Options, judge_with_certificate};
 use serde_json::json;
 
-use super::{Said, Settings, shown, strongest};
+use super::{Said, Settings, online, shown, strongest};
 use crate::cli::Exit;
 use crate::cli::judge::{JudgeError, judge_run};
 use crate::store::{RunFolder, StoreError};
@@ -20,6 +20,14 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
             };
             Said::error(exit, &error)
         }
+    }
+}
+
+/// Judges the history alone, entry by entry. Nothing is written.
+pub(super) fn judge_online(path: &Path, settings: &Settings<'_>) -> Said {
+    match RunFolder::open(path) {
+        Ok(folder) => online::judge(&folder.history_path(), settings),
+        Err(error) => Said::error(Exit::Usage, &error),
     }
 }
 

@@ -16,3 +16,4 @@ mod prng;
 mod relaxed;
 mod scripts;
 mod set_full;
+mod simulated;
