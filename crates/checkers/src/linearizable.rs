@@ -79,16 +79,24 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     finding.stats.insert("states".into(), meter.states().into());
     finding.stats.insert("model".into(), options.model.name().into());
     finding.stats.insert("path".into(), paths(&taken).into());
-    if let Some(prefix) = explained_prefix(&decisions, operations) {
-        finding.stats.insert("explained-before".into(), prefix.into());
-        let until = format!(" What was answered before {} has an order.", time(prefix));
-        finding.summary.push_str(&until);
-    }
+    tell_prefix(&mut finding, explained_prefix(&decisions, operations));
     let order = |(key, decision): (Option<Key>, Decision)| match decision {
         Decision::Legal(places) => Some(Order::of(key, &places, operations)),
         _ => None,
     };
     (finding, decisions.into_iter().map(order).collect())
+}
+
+/// The figure of the longest prefix that has an order.
+pub(crate) const EXPLAINED: &str = "explained-before";
+
+/// Adds that what was answered before this time has an order, if that is known.
+pub(crate) fn tell_prefix(finding: &mut Finding, prefix: Option<u64>) {
+    if let Some(prefix) = prefix {
+        finding.stats.insert(EXPLAINED.into(), prefix.into());
+        let until = format!(" What was answered before {} has an order.", time(prefix));
+        finding.summary.push_str(&until);
+    }
 }
 
 /// Until when the answers have an explanation, in nanoseconds: the longest prefix of the history

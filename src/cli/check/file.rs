@@ -32,6 +32,22 @@ pub(super) fn model(
     })
 }
 
+/// A figure of the finding that decided.
+pub(super) fn stat<'a>(findings: &'a [Finding], name: &str) -> Option<&'a Json> {
+    findings.iter().rev().find_map(|finding| finding.stats.get(name))
+}
+
+/// ", by search of 7 states": which path was taken.
+pub(super) fn how(findings: &[Finding]) -> String {
+    let states = stat(findings, "states").and_then(Json::as_u64).unwrap_or_default();
+    match stat(findings, "path").and_then(Json::as_str) {
+        Some("elements") => ", element by element".to_owned(),
+        Some(path) if states > 0 => format!(", by {path} of {states} states"),
+        Some(path) => format!(", by {path}"),
+        None => String::new(),
+    }
+}
+
 /// The exit code of a verdict.
 pub(super) fn exit(verdict: Verdict) -> Exit {
     match verdict {
@@ -57,13 +73,7 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
     let verdict = worst(&findings);
     let mut said = Said::new(exit(verdict));
     let name = shown(path);
-    let stat = |stat: &str| findings.iter().rev().find_map(|finding| finding.stats.get(stat));
-    let how = match (stat("path").and_then(Json::as_str), stat("states").and_then(Json::as_u64)) {
-        (Some("search"), Some(states)) => format!(", by search of {states} states"),
-        (Some("elements"), _) => ", element by element".to_owned(),
-        (Some(path), _) => format!(", by {path}"),
-        (None, _) => String::new(),
-    };
+    let how = how(&findings);
     let told = sentence(&findings, "the database", true);
     said.line(&name, format_args!("{verdict} ({model}, {seconds:.3} s{how}): {told}"));
     if let Some(anomaly) = findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next() {
@@ -79,8 +89,8 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
         "verdict": verdict,
         "seconds": seconds,
         "operations": operations(&imported),
-        "states": stat("states"),
-        "taken": stat("path"),
+        "states": stat(&findings, "states"),
+        "taken": stat(&findings, "path"),
         "findings": findings,
         "strongest": strongest,
         "exit": said.exit.code(),

@@ -24,16 +24,20 @@ mod window;
 mod zones;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use perjury_history::{
-    Anomaly, Call, Cause, Entry, Event, Index, Key, NodeName, Operation, Outcome, Process, Value,
-    Verdict,
+    Anomaly, Call, Cause, Entry, Event, History, Index, Key, NodeName, Operation, Outcome, Process,
+    Value, Verdict,
 };
 
-use crate::{ModelName, Options, assumptions, set_full};
+use crate::{Budget, ModelName, Options, assumptions, set_full};
 use elements::{Elements, Tally};
 use window::{Proved, Window};
 use zones::Zones;
+
+/// How long a search for the longest prefix may take.
+const PREFIX_TIME: Duration = Duration::from_secs(10);
 
 /// A judgement in the making.
 ///
@@ -262,6 +266,27 @@ impl Online {
         }
         Ended { verdict, proof: self.proof, most_held: self.most_held }
     }
+}
+
+/// The time of the completion that makes an illegal history illegal: what was answered before has
+/// an order. `None` if it takes too long to tell; that costs no more than `PREFIX_TIME`, or what
+/// the budget allows if that is less.
+pub(crate) fn longest_prefix(history: &History, options: &Options) -> Option<u64> {
+    let time = options.budget.time.map_or(PREFIX_TIME, |time| time.min(PREFIX_TIME));
+    let budget = Budget { time: Some(time), ..options.budget.clone() };
+    let meter = budget.start();
+    let mut online = Online::new(Options { budget, ..options.clone() });
+    for (number, entry) in history.entries.iter().enumerate() {
+        if number % 1024 == 0 && meter.exceeded() {
+            return None;
+        }
+        if online.push(entry).ok()?.is_some() {
+            break;
+        }
+    }
+    let proof = online.finish().proof?;
+    let completion = usize::try_from(proof.at.0).ok()?;
+    history.entries.get(completion).filter(|entry| entry.index == proof.at).map(|entry| entry.time)
 }
 
 impl Object {
