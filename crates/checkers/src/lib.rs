@@ -115,10 +115,8 @@ pub fn judge_with_certificate(
         ModelName::Set => set_full::check(&operations),
         _ => linearizable::check(&operations, options),
     };
-    let told = finding.stats.contains_key(linearizable::EXPLAINED);
-    if finding.verdict == Verdict::Invalid && options.model != ModelName::Set && !told {
-        let before = online::longest_prefix(history, options);
-        linearizable::tell_prefix(&mut finding, before);
+    if finding.verdict == Verdict::Invalid && options.model != ModelName::Set {
+        linearizable::tell_prefix(&mut finding, online::longest_prefix(history, options));
     }
     findings.push(finding);
     let certificate = orders.map(|objects| Certificate {
