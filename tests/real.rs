@@ -95,7 +95,7 @@ fn impossible(needed: &[&str]) -> Option<String> {
 
 /// Prints whatever of ours is left on a node. Docker has tables of its own in a container.
 const LEFT: &str = "nft list tables | grep perjury; pgrep -x 'etcd|postgres'; ls -A /var/tmp; \
-     ls -A /tmp /run | grep perjury; ls /dev/shm; tail -n +2 /proc/sysvipc/shm";
+     ls -A /tmp /run | grep perjury-; ls /dev/shm; tail -n +2 /proc/sysvipc/shm";
 
 /// How many faults took effect.
 fn installed(object: &serde_json::Value) -> u64 {

@@ -87,6 +87,9 @@ pub struct Test {
     /// What the judgement may cost
     #[command(flatten)]
     pub budget: Budget,
+    /// Judge the history while the run goes on, and end the run at the first anomaly
+    #[arg(long)]
+    pub online: bool,
     /// Leave the cluster up if this command brought it up
     #[arg(long)]
     pub keep: bool,
@@ -149,7 +152,7 @@ pub struct Check {
     /// Also say what the strongest specification is that the history still satisfies
     #[arg(long)]
     pub strongest: bool,
-    /// Judge files entry by entry and stop at the first anomaly: register, cas-register and kv
+    /// Judge entry by entry, forgetting what cannot matter, and stop at the first anomaly
     #[arg(long, conflicts_with_all = ["certificate", "strongest", "verify"])]
     pub online: bool,
     /// Check this proof against the one history file, without any search

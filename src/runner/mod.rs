@@ -3,6 +3,7 @@
 mod clock;
 mod interpreter;
 mod nemesis;
+mod online;
 mod run;
 mod site;
 mod worker;
@@ -10,6 +11,7 @@ mod worker;
 pub use clock::Clock;
 pub use interpreter::{Interpreter, InterpreterError, Progress, Stop, Tell};
 pub use nemesis::Nemesis;
+pub use online::{FollowError, Follower, Seen};
 pub use run::{RunError, Watcher, run};
 pub use site::{LEASE, ProvisionError, remote, state_dir};
 pub use worker::Connect;

@@ -11,6 +11,7 @@ use perjury_history::{Event, Header, NodeName, Phase, Topology, Writer};
 use tokio::sync::watch;
 
 use super::interpreter::{Interpreter, InterpreterError, Progress, Stop};
+use super::online::{self, FollowError, Follower, Seen};
 use super::site::{self, ProvisionError, Site};
 use super::{Clock, Connect, Nemesis};
 use crate::clusters::Inventory;
@@ -37,6 +38,9 @@ pub enum RunError {
     /// The declaration makes no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The history cannot be judged while the run goes on.
+    #[error("cannot judge the run while it goes on: {0}")]
+    Follow(#[from] FollowError),
 }
 
 /// Who is told how the run goes.
@@ -175,6 +179,11 @@ impl Experiment<'_> {
         Writer::create(&path, &header).map_err(|source| StoreError::Io { path, source })
     }
 
+    /// Judges the history while it is written.
+    fn follow(&self) -> Result<Follower, RunError> {
+        Ok(Follower::start(&self.folder.open_history_path())?)
+    }
+
     /// The record of a run that failed before its load: what failed, and no operation. Answers it.
     fn come_to_nothing(&self, failed: String) -> Result<Option<String>, RunError> {
         let load = &self.spec.workload;
@@ -213,19 +222,22 @@ impl Experiment<'_> {
             tell,
             clock,
         );
+        let mut follower = self.spec.online.then(|| self.follow()).transpose()?;
         self.watcher.part("load and faults");
         self.watcher.load(interpreter.progress(), load.time_limit);
         let limited = TimeLimit::new(workload.load, nanos(load.time_limit));
         let mut main = Rate::new(limited, load.rate);
         interpreter.record(&Event::Phase(Phase::Load))?;
-        let mut failed =
-            self.under_faults(&mut interpreter, &mut main, &mut nemesis, &steps).await?;
+        let Loaded { mut failed, proved } = self
+            .under_faults(&mut interpreter, &mut main, &mut nemesis, &steps, &mut follower)
+            .await?;
+        drop(follower);
         self.watcher.part("healing");
         interpreter.record(&Event::Phase(Phase::Heal))?;
         let healed = interpreter.listen(nemesis.heal_all()).await?;
         failed = failed.or(healed.err().map(|error| error.to_string()));
         failed = failed.or(note_fallen(&mut interpreter, &nemesis).await?);
-        if failed.is_none() && !*self.stop.borrow() {
+        if failed.is_none() && !proved && !*self.stop.borrow() {
             self.settle(&mut interpreter).await?;
             if let Some(last) = workload.last {
                 self.watcher.part("final reads");
@@ -240,14 +252,15 @@ impl Experiment<'_> {
 
     /// Drives the load and the schedule of faults side by side. When the load ends, the step of
     /// the moment is still finished: an injection that is cut in two could not be healed in order.
-    /// When a fault fails for a reason of the harness, the load ends.
+    /// When a fault fails for a reason of the harness, or an anomaly is proved, the load ends.
     async fn under_faults(
         &self,
         interpreter: &mut Interpreter,
         load: &mut Rate<TimeLimit<crate::generators::Boxed>>,
         nemesis: &mut Nemesis,
         steps: &[Step],
-    ) -> Result<Option<String>, RunError> {
+        follower: &mut Option<Follower>,
+    ) -> Result<Loaded, RunError> {
         let (halt, mut halted) = watch::channel(*self.stop.borrow());
         let (over, is_over) = watch::channel(false);
         let mut user = self.stop.clone();
@@ -259,6 +272,7 @@ impl Experiment<'_> {
         });
         let mut faults = Box::pin(nemesis.run(steps, is_over));
         let mut outcome = None;
+        let mut seen = Seen::Nothing;
         {
             let mut driving = Box::pin(interpreter.run(load, &mut halted));
             loop {
@@ -276,6 +290,12 @@ impl Experiment<'_> {
                     () = &mut stopped, if !*halt.borrow() => {
                         halt.send_replace(true);
                     }
+                    said = something(follower), if matches!(seen, Seen::Nothing) => {
+                        if matches!(said, Seen::Proved(_)) {
+                            halt.send_replace(true);
+                        }
+                        seen = said;
+                    }
                 }
             }
         }
@@ -284,7 +304,21 @@ impl Experiment<'_> {
             Some(outcome) => outcome,
             None => interpreter.listen(faults).await?,
         };
-        Ok(outcome.err().map(|error| error.to_string()))
+        let failed = outcome.err().map(|error| error.to_string());
+        Ok(Loaded { failed, proved: self.note(interpreter, &seen)? })
+    }
+
+    /// Records what the judgement during the load came to. Did it prove an anomaly?
+    fn note(&self, interpreter: &mut Interpreter, seen: &Seen) -> Result<bool, RunError> {
+        let note = match seen {
+            Seen::Nothing => return Ok(false),
+            Seen::Proved(proof) => online::note(proof),
+            // The whole history is judged all the same, and says what is wrong with it.
+            Seen::Failed(why) => format!("not judged while it went on: {why}"),
+        };
+        self.watcher.part(&note);
+        interpreter.record(&Event::Note(note))?;
+        Ok(matches!(seen, Seen::Proved(_)))
     }
 
     /// Gives the cluster time, and then some more until it says that it is ready.
@@ -324,6 +358,22 @@ impl Experiment<'_> {
                 database.connect(node, &topology).await
             })
         })
+    }
+}
+
+/// How the main load ended.
+struct Loaded {
+    /// What failed in the harness.
+    failed: Option<String>,
+    /// Was an anomaly proved meanwhile?
+    proved: bool,
+}
+
+/// What the judgement during the load has to say; never anything where there is none.
+async fn something(follower: &mut Option<Follower>) -> Seen {
+    match follower {
+        Some(follower) => follower.something().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -113,7 +113,7 @@ fn unmodelled(operation: &Operation) -> Option<String> {
 }
 
 /// What the model does not know.
-fn misfit(operation: &Operation, model: ModelName) -> Option<String> {
+pub(crate) fn misfit(operation: &Operation, model: ModelName) -> Option<String> {
     let at = operation.invoked;
     let name = operation.call.name();
     if !model.calls().contains(&name) {

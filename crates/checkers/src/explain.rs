@@ -42,14 +42,15 @@ fn when(operation: &Operation) -> String {
 }
 
 /// "Process 3 at n1 read 4 from x between 1.000 s and 1.002 s".
-fn saw(operation: &Operation, key: &Key) -> String {
-    let (process, at) = (operation.process, at(&operation.node));
-    let value = seen(operation).unwrap_or(&Value::Nil);
-    let did = match operation.call {
-        Call::Cas { .. } => format!("found {value} in {key} by a compare-and-set"),
-        _ => format!("read {value} from {key}"),
+pub(crate) fn saw(operation: &Operation, key: &Key) -> String {
+    let did = match (&operation.call, seen(operation)) {
+        (Call::Cas { .. }, Some(value)) => {
+            format!("found {value} in {key} by a compare-and-set")
+        }
+        (_, Some(value)) => format!("read {value} from {key}"),
+        (_, None) => format!("read {key}"),
     };
-    format!("Process {process}{at} {did} {}", when(operation))
+    format!("Process {}{} {did} {}", operation.process, at(&operation.node), when(operation))
 }
 
 fn phantom(

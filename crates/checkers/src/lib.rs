@@ -31,7 +31,7 @@ mod wording;
 pub use certificate::{Certificate, CertificateError, Order, Refusal, verify};
 pub use coverage::Expected;
 pub use model::ModelName;
-pub use online::{Ended, Online};
+pub use online::{Ended, Online, Proof};
 pub use perjury_porcupine::Budget;
 pub use sentence::sentence;
 
@@ -63,6 +63,14 @@ impl Checker {
 }
 
 /// What to check against.
+///
+/// ```
+/// use perjury_checkers::{ModelName, Options};
+/// use perjury_history::Value;
+///
+/// let options = Options { initial: Value::Int(0), ..Options::new(ModelName::Register) };
+/// assert!(options.expected.is_none());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The specification.
@@ -103,10 +111,13 @@ pub fn judge_with_certificate(
     if let Some(expected) = &options.expected {
         findings.push(coverage::check(history, &operations, expected));
     }
-    let (finding, orders) = match options.model {
+    let (mut finding, orders) = match options.model {
         ModelName::Set => set_full::check(&operations),
         _ => linearizable::check(&operations, options),
     };
+    if finding.verdict == Verdict::Invalid && options.model != ModelName::Set {
+        linearizable::tell_prefix(&mut finding, online::longest_prefix(history, options));
+    }
     findings.push(finding);
     let certificate = orders.map(|objects| Certificate {
         model: options.model,

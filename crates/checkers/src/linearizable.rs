@@ -80,9 +80,7 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     finding.stats.insert("model".into(), options.model.name().into());
     finding.stats.insert("path".into(), paths(&taken).into());
     if let Some(prefix) = explained_prefix(&decisions, operations) {
-        finding.stats.insert("explained-before".into(), prefix.into());
-        let until = format!(" What was answered before {} has an order.", time(prefix));
-        finding.summary.push_str(&until);
+        finding.stats.insert(EXPLAINED.into(), prefix.into());
     }
     let order = |(key, decision): (Option<Key>, Decision)| match decision {
         Decision::Legal(places) => Some(Order::of(key, &places, operations)),
@@ -91,8 +89,23 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     (finding, decisions.into_iter().map(order).collect())
 }
 
+/// The figure of the longest prefix that is known to have an order.
+const EXPLAINED: &str = "explained-before";
+
+/// Says until when the answers have an order: exactly, if that is known, else as far as the search
+/// for evidence came.
+pub(crate) fn tell_prefix(finding: &mut Finding, exact: Option<u64>) {
+    if let Some(prefix) = exact {
+        finding.stats.insert(EXPLAINED.into(), prefix.into());
+    }
+    if let Some(prefix) = finding.stats.get(EXPLAINED).and_then(serde_json::Value::as_u64) {
+        let until = format!(" What was answered before {} has an order.", time(prefix));
+        finding.summary.push_str(&until);
+    }
+}
+
 /// Until when the answers have an explanation, in nanoseconds: the longest prefix of the history
-/// that the search could order.
+/// that the search could order, which may be shorter than the longest that has an order.
 ///
 /// Why it is linearizable: on each illegal object everything that returned before the blocked
 /// operation could be ordered, with operations that were still open taking effect or not; the other
@@ -259,7 +272,10 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
 }
 
 /// Every register that is named holds the initial value.
-fn initial_registers(group: &[(usize, &Operation)], initial: &Value) -> BTreeMap<String, Value> {
+pub(crate) fn initial_registers(
+    group: &[(usize, &Operation)],
+    initial: &Value,
+) -> BTreeMap<String, Value> {
     use perjury_history::Call;
     let steps = group.iter().filter_map(|(_, operation)| match &operation.call {
         Call::Txn { steps } => Some(steps),

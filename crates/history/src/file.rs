@@ -361,7 +361,7 @@ pub(crate) fn read_lines(
     Ok(history)
 }
 
-fn read_header(path: &Path, text: &str) -> Result<Header, FileError> {
+pub(crate) fn read_header(path: &Path, text: &str) -> Result<Header, FileError> {
     // The version is looked at first: a newer header may have fields that this one denies.
     let version = serde_json::from_str::<serde_json::Value>(text)
         .ok()

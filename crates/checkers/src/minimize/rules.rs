@@ -176,7 +176,8 @@ pub(super) fn leaves(operation: &Operation) -> Option<&Value> {
     }
 }
 
-pub(super) fn sees(operation: &Operation) -> Option<&Value> {
+/// The value that an operation saw, or has to find.
+pub(crate) fn sees(operation: &Operation) -> Option<&Value> {
     match (&operation.call, operation.outcome()) {
         (Call::Read { .. }, Some(Outcome::Ok(Reply::Value(seen)))) => Some(seen),
         (Call::Cas { from, .. }, _) => Some(from),

@@ -12,7 +12,7 @@ use crate::histories::{Made, cas, key, read, write};
 use crate::objects;
 use crate::prng::Prng;
 
-type Kind = (Call, Option<Outcome>);
+pub type Kind = (Call, Option<Outcome>);
 
 fn ok(reply: Reply) -> Option<Outcome> {
     Some(Outcome::Ok(reply))
@@ -32,7 +32,7 @@ fn both(call: Call, reply: Reply) -> Vec<Kind> {
 }
 
 /// What may be asked and answered.
-fn kinds(model: ModelName) -> Vec<Kind> {
+pub fn kinds(model: ModelName) -> Vec<Kind> {
     let x = || key("x");
     let done = || Reply::Done;
     let mut kinds = Vec::new();

@@ -17,3 +17,4 @@ mod relaxed;
 mod scripts;
 mod sessions;
 mod set_full;
+mod simulated;
