@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 
-use perjury_porcupine::{Budget, Decision, Model, Operation, Path, Search, check, decide, verify};
+use perjury_porcupine::{
+    Budget, Decision, Kind, Model, Operation, Path, Search, check, decide, verify,
+};
 
 use crate::histories::{self, Interval};
 use crate::naive;
@@ -60,7 +62,11 @@ pub fn judge<M>(
             tally.illegal += 1;
             for witness in evidence.witnesses() {
                 let mut core = witness.operations.clone();
-                complete(history, &mut core);
+                match witness.kind {
+                    // All operations have a part in these.
+                    Kind::NoPlace | Kind::NeverDeleted => core.extend(0..history.len()),
+                    _ => complete(history, &mut core),
+                }
                 core.sort_unstable();
                 core.dedup();
                 let core: Vec<_> = core.iter().map(|&index| history[index].clone()).collect();

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
 
 mod agree;
+mod collections;
+mod everything;
 #[allow(dead_code, reason = "shared with tests that use other parts")]
 #[path = "../brute_force/histories.rs"]
 mod histories;
@@ -13,8 +15,9 @@ mod maps;
 mod naive;
 #[path = "../load/prng.rs"]
 mod prng;
-mod queues;
 mod registers;
 mod sets;
+mod shapes;
 mod simulate;
 mod turns;
+mod words;

@@ -14,10 +14,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 use std::hash::Hash;
 
+use super::super::values::Writer;
 use super::super::{Halt, Judged, Span, Watch, illegal};
 use super::chains::Chains;
 use super::clusters::{Clusters, NONE};
-use super::values::Writer;
 use super::zones::Zones;
 use super::{Act, Source, windows};
 use crate::{Kind, Operation};

@@ -2,7 +2,7 @@
 //! once: O(n log n).
 //!
 //! Not for values that are seen and have two possible writers: those are left to the search. The
-//! steps, one a file: which write made each value ([`values`]); which operations belong to it, and
+//! steps, one a file: which write made each value ([`values`](super::values)); which operations belong to it, and
 //! which indeterminate writes took effect at all ([`clusters`]); chains of compare-and-sets
 //! ([`chains`]); the order of the blocks that result ([`zones`]); the operations within them
 //! ([`layout`]); and at last those that see no particular value ([`floaters`]).
@@ -27,7 +27,6 @@ mod clusters;
 mod floaters;
 mod gaps;
 mod layout;
-mod values;
 mod windows;
 mod zones;
 
