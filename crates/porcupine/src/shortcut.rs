@@ -90,6 +90,8 @@ pub enum Kind {
     /// A position of a log holds one element, and each append makes one entry: two operations that
     /// say otherwise. All appends have a part in it.
     Mismatch,
+    /// These operations have no order among themselves, and no other bears upon it.
+    Together,
     /// No place is left for the operation. All operations have a part in it.
     NoPlace,
     /// Not a contradiction of a few operations but of the numbers of many: the operation is what

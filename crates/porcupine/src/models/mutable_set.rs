@@ -109,7 +109,14 @@ impl<V: Clone + Eq + Hash> Model for MutableSet<V> {
         }
         // Who added and removed an element takes turns, as who takes and gives back a lock.
         if !is(MutableSetOutput::Done) {
-            return decide_lock(history, part, turn, meter);
+            // A question without an answer needs no place.
+            let counts = |index: &usize| {
+                let operation = &history[*index];
+                let asks = matches!(operation.input, MutableSetInput::Contains(_));
+                !(asks && operation.is_indeterminate())
+            };
+            let part: Vec<usize> = part.iter().copied().filter(counts).collect();
+            return decide_lock(history, &part, turn, meter);
         }
         if is(MutableSetOutput::Changed(true)) {
             return None;
@@ -122,7 +129,7 @@ impl<V: Clone + Eq + Hash> Model for MutableSet<V> {
 fn is_answer<V>(input: &MutableSetInput<V>, output: Option<&MutableSetOutput>) -> bool {
     let asks = matches!(input, MutableSetInput::Contains(_));
     match output {
-        None => !asks,
+        None => true,
         Some(output) => asks == matches!(output, MutableSetOutput::Contains(_)),
     }
 }
@@ -140,6 +147,7 @@ fn act<V>(input: &MutableSetInput<V>, output: Option<&MutableSetOutput>) -> Act<
     let value = |there: bool| there.then_some(());
     let there = matches!(input, MutableSetInput::Add(_));
     match output {
+        None if matches!(input, MutableSetInput::Contains(_)) => Act::Glance,
         Some(MutableSetOutput::Contains(seen)) => Act::Read(value(*seen)),
         Some(MutableSetOutput::Changed(false)) => Act::Read(value(there)),
         _ => Act::Write(value(there)),

@@ -13,9 +13,10 @@
 //! contradictions, element by element.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash};
 
 use super::{Halt, Judged, Span, Watch, concluded, glances, illegal};
+use crate::hash::Mixer;
 use crate::{Kind, Meter, Operation, Shortcut};
 
 /// What an operation does to a set.
@@ -70,7 +71,8 @@ fn judge<'a, I, O, V: Ord + Hash + 'a>(
     }
     let mut placed = Vec::with_capacity(part.len());
     let seen = line_up(history, reads, &mut placed)?;
-    let mut adders: HashMap<&V, usize> = HashMap::with_capacity(seen.steps.len());
+    let mut adders: ByElement<'_, V, usize> = HashMap::default();
+    adders.reserve(seen.steps.len());
     for (element, index) in adds {
         let operation = &history[index];
         let step = seen.steps.get(element).map(|(step, _)| *step);
@@ -95,10 +97,13 @@ fn judge<'a, I, O, V: Ord + Hash + 'a>(
     glances::merge(history, order, free)
 }
 
+/// By elements that were read.
+type ByElement<'a, V, T> = HashMap<&'a V, T, BuildHasherDefault<Mixer>>;
+
 /// What the reads saw.
 struct SeenSets<'a, V> {
     /// For each element the step in which it was added, and a read that saw it.
-    steps: HashMap<&'a V, (usize, usize)>,
+    steps: ByElement<'a, V, (usize, usize)>,
     /// For each set, from the smallest on, a read that saw it.
     representatives: Vec<usize>,
 }
@@ -110,7 +115,7 @@ fn line_up<'a, I, O, V: Ord + Hash + 'a>(
     placed: &mut Vec<Placed>,
 ) -> Judged<SeenSets<'a, V>> {
     reads.sort_by_key(|(set, _)| set.len());
-    let mut seen = SeenSets { steps: HashMap::new(), representatives: Vec::new() };
+    let mut seen = SeenSets { steps: HashMap::default(), representatives: Vec::new() };
     let mut before: Option<(&BTreeSet<V>, usize)> = None;
     for (set, index) in reads {
         let is_new = before.is_none_or(|(smaller, _)| smaller.len() < set.len());
@@ -121,8 +126,11 @@ fn line_up<'a, I, O, V: Ord + Hash + 'a>(
         }
         if is_new {
             let step = 2 * seen.representatives.len();
-            for element in set {
-                seen.steps.entry(element).or_insert((step, index));
+            // Only what is new: most of an answer is in those before.
+            let fresh = before.map(|(smaller, _)| set.difference(smaller));
+            match fresh {
+                Some(fresh) => seen.steps.extend(fresh.map(|element| (element, (step, index)))),
+                None => seen.steps.extend(set.iter().map(|element| (element, (step, index)))),
             }
             seen.representatives.push(index);
             before = Some((set, index));

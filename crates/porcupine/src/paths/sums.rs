@@ -36,7 +36,7 @@ use super::{Halt, Judged, Span, Watch, glances, illegal};
 use crate::{Kind, Operation};
 
 /// How many different numbers may be open at once where a sum is to be made up.
-const MOST_NUMBERS: usize = 12;
+const MOST_NUMBERS: usize = 32;
 
 /// How many ways are tried to make up a sum.
 const MOST_TRIES: u32 = 10_000;
@@ -63,18 +63,21 @@ pub(super) fn judge<I, O>(
 ) -> Judged<Vec<usize>> {
     let (mut adds, mut reads, mut free) = (Vec::new(), BTreeMap::<u64, Reads>::new(), Vec::new());
     let is_negative = part.iter().any(|&at| matches!(tick(&history[at]), Tick::Add(..=-1)));
+    let is_positive = part.iter().any(|&at| matches!(tick(&history[at]), Tick::Add(1..)));
+    if is_negative && is_positive {
+        return Err(Halt::Unfit);
+    }
     let mut total = 0u64;
     for (at, &index) in part.iter().enumerate() {
         watch.step(at)?;
         let operation = &history[index];
         let answered = !operation.is_indeterminate();
         match tick(operation) {
-            Tick::Add(number) if (number < 0) == is_negative => {
+            Tick::Add(number) => {
                 let (span, number) = (Span::of(operation)?, number.unsigned_abs());
                 total = total.checked_add(number).ok_or(Halt::Unfit)?;
                 adds.push(Add { span, index, number, first: 0, last: 0, done: false });
             }
-            Tick::Add(_) => return Err(Halt::Unfit),
             Tick::Read(sum) if answered => {
                 if sum != 0 && (sum < 0) != is_negative {
                     return illegal(Kind::NoPlace, [index]);
@@ -187,7 +190,7 @@ impl Open {
         }
         let mut found = None;
         let mut tries = 0;
-        try_all(&numbers, sum, &mut Vec::new(), &mut found, &mut tries)?;
+        try_all(&numbers, (sum, self.sum), &mut Vec::new(), &mut found, &mut tries)?;
         found.ok_or(Ways::None)
     }
 }
@@ -198,9 +201,10 @@ enum Ways {
     Many,
 }
 
+/// With the numbers that are left, and their sum.
 fn try_all(
     numbers: &[(u64, u64)],
-    sum: u64,
+    (sum, most): (u64, u64),
     chosen: &mut Vec<(u64, u64)>,
     found: &mut Option<Vec<(u64, u64)>>,
     tries: &mut u32,
@@ -217,10 +221,14 @@ fn try_all(
         };
     }
     let Some(((number, count), rest)) = numbers.split_first() else { return Ok(()) };
+    let most = most - count * number;
     for times in 0..=(*count).min(sum / number) {
-        chosen.push((*number, times));
-        try_all(rest, sum - times * number, chosen, found, tries)?;
-        chosen.pop();
+        // The others have to make up what is left.
+        if sum - times * number <= most {
+            chosen.push((*number, times));
+            try_all(rest, (sum - times * number, most), chosen, found, tries)?;
+            chosen.pop();
+        }
     }
     Ok(())
 }

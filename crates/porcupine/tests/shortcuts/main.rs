@@ -6,11 +6,14 @@
 mod agree;
 mod collections;
 mod everything;
+mod fences;
 #[allow(dead_code, reason = "shared with tests that use other parts")]
 #[path = "../brute_force/histories.rs"]
 mod histories;
+mod logs;
 mod long;
 mod maps;
+mod mutable_sets;
 #[path = "../brute_force/naive.rs"]
 mod naive;
 #[path = "../load/prng.rs"]
@@ -19,5 +22,6 @@ mod registers;
 mod sets;
 mod shapes;
 mod simulate;
+mod sums;
 mod turns;
 mod words;

@@ -16,7 +16,7 @@ pub(super) fn lay_out(elements: &[Element], instants: &[u64], empties: &[(u64, u
     for (number, (element, &instant)) in (0u64..).zip(elements.iter().zip(instants)) {
         let together = element.was_got() && instant < element.put.end;
         events.push(match together {
-            true => (instant, DEQUEUE | 2 * number),
+            true => (instant, DEQUEUE | (2 * number)),
             false => (element.put.end, 2 * number),
         });
         if element.was_got() {

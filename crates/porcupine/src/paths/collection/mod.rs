@@ -25,6 +25,7 @@ mod nest;
 mod priority;
 mod queue;
 mod removals;
+mod seats;
 mod stack;
 
 pub(crate) use bag::decide_bag;

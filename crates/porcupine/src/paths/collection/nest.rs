@@ -9,14 +9,9 @@
 //! The invariant: the edges are put out in the order of their instants, each push before each pop
 //! that happens at the same one.
 
+use super::seats::Event;
 use super::{Element, NONE};
 use crate::paths::{Judged, Watch};
-
-/// A push just before, or a pop at, an instant.
-pub(super) struct Edge {
-    pub(super) instant: u64,
-    pub(super) at: u32,
-}
 
 /// A stretch in which none can be the lowest: its bounds, and the elements that stay within.
 pub(super) struct Tangle {
@@ -26,7 +21,7 @@ pub(super) struct Tangle {
 }
 
 /// Nests elements with stays, sorted by the ends of their pushes.
-pub(super) fn nest(elements: &[Element], watch: &Watch<'_>) -> Judged<Result<Vec<Edge>, Tangle>> {
+pub(super) fn nest(elements: &[Element], watch: &Watch<'_>) -> Judged<Result<Vec<Event>, Tangle>> {
     let mut edges = Vec::with_capacity(2 * elements.len());
     let mut begin = 0;
     while begin < elements.len() {
@@ -38,7 +33,7 @@ pub(super) fn nest(elements: &[Element], watch: &Watch<'_>) -> Judged<Result<Vec
         }
         let stretch = &elements[begin..end];
         if let [element] = stretch {
-            edges.push(Edge { instant: element.put.end, at: element.put_at });
+            edges.push(push(element, element.put.end));
             pop(&mut edges, element, element.got.start);
         } else if let Err(tangle) = Stretches::new(stretch).nest(&mut edges, watch)? {
             return Ok(Err(tangle));
@@ -49,10 +44,14 @@ pub(super) fn nest(elements: &[Element], watch: &Watch<'_>) -> Judged<Result<Vec
 }
 
 /// A pop that is not answered may as well not happen, and does not at the end of time.
-fn pop(edges: &mut Vec<Edge>, element: &Element, instant: u64) {
+fn pop(edges: &mut Vec<Event>, element: &Element, instant: u64) {
     if element.got_at != NONE && instant != u64::MAX {
-        edges.push(Edge { instant, at: element.got_at });
+        edges.push(Event { when: (instant, true), at: element.got_at, change: -1 });
     }
+}
+
+fn push(element: &Element, instant: u64) -> Event {
+    Event { when: (instant, false), at: element.put_at, change: 1 }
 }
 
 struct Stretches<'a> {
@@ -106,7 +105,7 @@ impl<'a> Stretches<'a> {
         }
     }
 
-    fn nest(mut self, edges: &mut Vec<Edge>, watch: &Watch<'_>) -> Judged<Result<(), Tangle>> {
+    fn nest(mut self, edges: &mut Vec<Event>, watch: &Watch<'_>) -> Judged<Result<(), Tangle>> {
         let mut tasks = vec![Task::Stretch(0, self.instants.len() as u32 - 1)];
         let mut parts = Vec::new();
         let mut steps = 0;
@@ -130,7 +129,7 @@ impl<'a> Stretches<'a> {
             };
             let element = &self.elements[lowest];
             self.taken[lowest] = true;
-            edges.push(Edge { instant: begin, at: element.put_at });
+            edges.push(push(element, begin));
             tasks.push(Task::Pop(lowest as u32, end));
             self.stays.decrease(self.begins[lowest], self.ends[lowest]);
             self.split(from, to, (self.begins[lowest], self.ends[lowest]), &mut parts);

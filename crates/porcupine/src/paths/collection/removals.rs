@@ -42,25 +42,6 @@ pub(super) fn assign_to_all(contents: &Contents) -> Vec<Element> {
     elements
 }
 
-/// As last in, first out would have it: each dequeue removes what was enqueued last before it.
-pub(super) fn assign_to_latest(contents: &Contents) -> Vec<Element> {
-    let mut elements = contents.elements.clone();
-    let mut left: Vec<usize> =
-        (0..elements.len()).filter(|number| !elements[*number].was_got()).collect();
-    left.sort_by_key(|number| elements[*number].put.start);
-    let mut left = left.into_iter().peekable();
-    let mut there = Vec::new();
-    for &(start, at) in &contents.removals {
-        while let Some(number) = left.next_if(|number| elements[*number].put.start <= start) {
-            there.push(number);
-        }
-        if let Some(number) = there.pop().or_else(|| left.next()) {
-            remove(&mut elements[number], start, at);
-        }
-    }
-    elements
-}
-
 fn remove(element: &mut Element, start: u64, at: u32) {
     element.got = Span { start: start.max(element.put.start), end: u64::MAX };
     element.got_at = at;

@@ -1,8 +1,8 @@
 //! Stacks: last in, first out. O(n log n).
 //!
 //! Not exact in one case: where pops that were not answered have to remove what nobody got, it is
-//! tried to deal them out; if that fails, and would not if each element had a pop of its own, the
-//! search has to say.
+//! tried to deal them out ([`seats`](super::seats)); if that fails, and would not if each element
+//! had a pop of its own, the search has to say.
 //!
 //! *Why this decides.* An order is a sequence of pushes and pops that nest like brackets. An
 //! element without a stay (see [`cover`](super::cover)) may be pushed and popped at one instant,
@@ -26,8 +26,9 @@
 use std::hash::Hash;
 
 use super::cover::{chain, place_empties, with_removals};
-use super::nest::{Edge, nest};
-use super::removals::{assign_in_order, assign_to_all, assign_to_latest};
+use super::nest::nest;
+use super::removals::{assign_in_order, assign_to_all};
+use super::seats::{Event, seat};
 use super::{Contents, Element, Pass, Source, gather};
 use crate::paths::{Halt, Judged, Watch, concluded};
 use crate::{Kind, Meter, Operation, Shortcut};
@@ -51,15 +52,21 @@ where
     let contents = gather(source, &watch)?;
     let simply = arrange(source, &contents, &contents.elements, &watch);
     if contents.removals.is_empty() || !matches!(simply, Err(Halt::Illegal(_))) {
-        return contents.concluded(source, simply?);
+        return contents.concluded(source, positions(&simply?));
     }
     arrange(source, &contents, &assign_to_all(&contents), &watch)?;
-    for elements in [assign_to_latest(&contents), assign_in_order(&contents)] {
-        if let Ok(order) = arrange(source, &contents, &elements, &watch) {
-            return contents.concluded(source, order);
-        }
+    let got: Vec<Element> = contents.elements.iter().filter(|it| it.was_got()).copied().collect();
+    if let Some(order) = seat(&contents, &arrange(source, &contents, &got, &watch)?) {
+        return contents.concluded(source, order);
     }
-    Err(Halt::Unfit)
+    match arrange(source, &contents, &assign_in_order(&contents), &watch) {
+        Ok(events) => contents.concluded(source, positions(&events)),
+        Err(_) => Err(Halt::Unfit),
+    }
+}
+
+fn positions(events: &[Event]) -> Vec<u32> {
+    events.iter().map(|event| event.at).collect()
 }
 
 fn arrange<I, O, F>(
@@ -67,7 +74,7 @@ fn arrange<I, O, F>(
     contents: &Contents,
     elements: &[Element],
     watch: &Watch<'_>,
-) -> Judged<Vec<u32>> {
+) -> Judged<Vec<Event>> {
     let empties = place_empties(source, elements, contents)?;
     let (mut staying, mut passing) = (Vec::new(), Vec::new());
     for element in elements {
@@ -90,27 +97,26 @@ fn arrange<I, O, F>(
 
 /// Pushes and pops that nest, between them those that follow each other directly, and what found
 /// nothing: at each instant after the pops and before the pushes.
-fn merge(edges: &[Edge], passing: &[Element], empties: &[(u64, u32)]) -> Vec<u32> {
+fn merge(edges: &[Event], passing: &[Element], empties: &[(u64, u32)]) -> Vec<Event> {
     let mut all = Vec::with_capacity(edges.len() + 2 * passing.len() + empties.len());
     let mut passing = passing.iter().peekable();
     let mut empties = empties.iter().peekable();
-    let last = Edge { instant: u64::MAX, at: super::NONE };
-    for edge in edges.iter().chain([&last]) {
-        // A push happens just before its instant.
+    for edge in edges.iter().map(Some).chain([None]) {
+        let next = edge.map_or(u64::MAX, |edge| edge.when.0);
         loop {
             let empty = empties.peek().map_or(u64::MAX, |(instant, _)| *instant);
-            let is_next = |it: &&Element| it.got.start < edge.instant && it.got.start <= empty;
-            if let Some(element) = passing.next_if(is_next) {
-                all.extend(element.operations());
-            } else if let Some((_, at)) = empties.next_if(|(instant, _)| *instant < edge.instant) {
-                all.push(*at);
+            let comes = |it: &&Element| it.got.start < next && it.got.start <= empty;
+            if let Some(element) = passing.next_if(comes) {
+                let when = (element.got.start, true);
+                all.push(Event { when, at: element.put_at, change: 1 });
+                all.push(Event { when, at: element.got_at, change: -1 });
+            } else if let Some(&(instant, at)) = empties.next_if(|(instant, _)| *instant < next) {
+                all.push(Event { when: (instant, true), at, change: 0 });
             } else {
                 break;
             }
         }
-        if edge.at != super::NONE {
-            all.push(edge.at);
-        }
+        all.extend(edge);
     }
     all
 }

@@ -24,6 +24,7 @@
 
 mod chains;
 mod clusters;
+mod cuts;
 mod floaters;
 mod gaps;
 mod layout;
