@@ -16,9 +16,9 @@ pub struct Shortcut {
 
 /// A few operations that no order explains.
 ///
-/// But for those kinds in which all operations have a part, they contradict each other as soon as one
-/// knows who wrote the values that they name: together with the writers of those values they are a
-/// history that is not linearizable by itself.
+/// But for those kinds in which all operations have a part, they contradict each other as soon as
+/// one knows who wrote the values that they name: together with the writers of those values they
+/// are a history that is not linearizable by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
     /// How they contradict each other.

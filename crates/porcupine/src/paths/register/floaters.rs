@@ -4,8 +4,9 @@
 //! An order of the rest is given, and where they do not fit into it, a stretch of it is arranged
 //! anew ([`windows`](super::windows)), at last all that bears upon the place
 //! ([`cuts`](super::cuts)): if that has no order by itself, nothing has. Only where that is too
-//! much, or there is an order that does not fit to the rest, the search has to say. The invariant: what is inserted respects real
-//! time and finds what it must; what is refused is impossible in every order.
+//! much, or there is an order that does not fit to the rest, the search has to say. The invariant:
+//! what is inserted respects real time and finds what it must; what is refused is impossible in
+//! every order.
 //!
 //! Why greedily: an operation that changes nothing may be taken as soon as it fits, as in the
 //! search: moving it to the front breaks nothing. So if the given order can be completed at all, it
