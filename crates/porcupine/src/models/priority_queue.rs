@@ -68,7 +68,7 @@ impl<V: Clone + Ord + Hash> Model for PriorityQueue<V> {
         part: &[usize],
         meter: &Meter,
     ) -> Option<Shortcut> {
-        decide_priority_queue(history, part, pass, meter)
+        decide_priority_queue(history, part, pass, V::clone, meter)
     }
 
     fn heap_bytes(&self, state: &Vec<V>) -> usize {

@@ -39,6 +39,7 @@ where
     let elements = assign_in_order(&contents);
     let empties = place_empties(source, &elements, &contents)?;
     let instants: Vec<u64> = elements.iter().map(|element| element.got.start).collect();
-    let order = lay_out(&elements, &instants, &empties);
+    let order: Vec<u32> = (0..elements.len() as u32).collect();
+    let order = lay_out(&elements, &order, &instants, &empties);
     contents.concluded(source, order)
 }

@@ -30,72 +30,90 @@ use super::{Contents, Element, Pass, Source, gather};
 use crate::paths::{Halt, Judged, Watch, concluded};
 use crate::{Kind, Meter, Operation, Shortcut};
 
-/// Judges a priority queue that is empty at first.
-pub(crate) fn decide_priority_queue<'a, I, O, T: Copy + Ord + Hash>(
+/// Judges a priority queue that is empty at first. `rank` gives what elements are compared by.
+pub(crate) fn decide_priority_queue<'a, I, O, T: Copy + Eq + Hash, R: Ord>(
     history: &'a [Operation<I, O>],
     part: &'a [usize],
     classify: impl Fn(&'a I, Option<&'a O>) -> Pass<T>,
+    rank: impl Fn(T) -> R,
     meter: &Meter,
 ) -> Option<Shortcut> {
-    concluded("ranks", judge(&Source { history, part, classify }, meter))
+    concluded("ranks", judge(&Source { history, part, classify }, rank, meter))
 }
 
-fn judge<'a, I, O, T, F>(source: &Source<'a, I, O, F>, meter: &Meter) -> Judged<Vec<usize>>
+fn judge<'a, I, O, T, R, F>(
+    source: &Source<'a, I, O, F>,
+    rank: impl Fn(T) -> R,
+    meter: &Meter,
+) -> Judged<Vec<usize>>
 where
-    T: Copy + Ord + Hash,
+    T: Copy + Eq + Hash,
+    R: Ord,
     F: Fn(&'a I, Option<&'a O>) -> Pass<T>,
 {
     let watch = Watch::new(meter, source.part.len())?;
-    let mut contents = gather(source, &watch)?;
+    let contents = gather(source, &watch)?;
     // What may be enqueued twice was not dequeued, so ties do not matter.
-    contents.elements.sort_by_cached_key(|element| source.element(element.put_at));
-    let simply = arrange(source, &contents, &contents.elements, &watch);
+    let ranked = contents.elements.iter().map(|element| source.element(element.put_at).map(&rank));
+    let mut ranked: Vec<(Option<R>, u32)> = ranked.zip(0..).collect();
+    ranked.sort_unstable();
+    let order: Vec<u32> = ranked.into_iter().map(|(_, number)| number).collect();
+    let simply = arrange(source, &contents, &contents.elements, &order, &watch);
     if contents.removals.is_empty() || !matches!(simply, Err(Halt::Illegal(_))) {
         return contents.concluded(source, simply?);
     }
-    arrange(source, &contents, &assign_to_all(&contents), &watch)?;
-    for elements in [assign_in_order(&contents), assign(&contents, |_| ())] {
-        if let Ok(order) = arrange(source, &contents, &elements, &watch) {
+    arrange(source, &contents, &assign_to_all(&contents), &order, &watch)?;
+    let mut ranks = vec![0; order.len()];
+    (0..).zip(&order).for_each(|(rank, number)| ranks[*number as usize] = rank);
+    for elements in [assign_in_order(&contents), assign(&contents, |number| ranks[number])] {
+        if let Ok(order) = arrange(source, &contents, &elements, &order, &watch) {
             return contents.concluded(source, order);
         }
     }
     Err(Halt::Unfit)
 }
 
-/// An order of elements that are sorted from the least on.
+/// An order of the operations on these elements; their numbers are given from the least on.
 fn arrange<I, O, F>(
     source: &Source<'_, I, O, F>,
     contents: &Contents,
     elements: &[Element],
+    order: &[u32],
     watch: &Watch<'_>,
 ) -> Judged<Vec<u32>> {
-    let mut taken = Taken::new(elements);
+    let (mut taken, places) = Taken::new(elements);
     let mut instants = Vec::with_capacity(elements.len());
-    for (number, element) in elements.iter().enumerate() {
-        watch.step(number)?;
+    for (rank, &number) in order.iter().enumerate() {
+        watch.step(rank)?;
+        let (element, place) = (&elements[number as usize], places[number as usize]);
         let instant = match element.was_got() {
-            true => taken.first_free(element.got.start),
+            true => taken.first_free(element.got.start, place.start),
             false => u64::MAX,
         };
         // One without an end may as well not take place.
         if instant >= element.got.end && element.got.end != u64::MAX {
-            let smaller = chain(&elements[..number], element.got.start, element.got.end);
-            let others = with_removals(contents, &elements[..number], &smaller, element.got.end);
+            let smaller = order[..rank].iter().map(|number| elements[*number as usize]);
+            let smaller: Vec<Element> = smaller.collect();
+            let chain = chain(&smaller, element.got.start, element.got.end);
+            let others = with_removals(contents, &smaller, &chain, element.got.end);
             return source.illegal(Kind::Outranked, element.operations().chain(others));
         }
         instants.push(instant);
-        if let Some((from, to)) = element.stay() {
-            taken.take(from, to);
+        if element.stay().is_some() {
+            taken.take(place.stay);
         }
     }
     let empties = place_empties(source, elements, contents)?;
+    if contents.removals.is_empty() {
+        return Ok(lay_out(elements, order, &instants, &empties));
+    }
     let mut elements = elements.to_vec();
-    for (element, &instant) in elements.iter_mut().zip(&instants) {
+    for (&number, &instant) in order.iter().zip(&instants) {
         if instant == u64::MAX {
-            element.got_at = super::NONE;
+            elements[number as usize].got_at = super::NONE;
         }
     }
-    Ok(lay_out(&elements, &instants, &empties))
+    Ok(lay_out(&elements, order, &instants, &empties))
 }
 
 /// A growing union of stays: which instants are in none.
@@ -107,14 +125,30 @@ struct Taken {
     next: Vec<u32>,
 }
 
+/// Where an element belongs among the stretches: the number of those that begin by the start of its
+/// dequeue, and those of its stay.
+#[derive(Clone, Copy)]
+struct Place {
+    start: u32,
+    stay: (u32, u32),
+}
+
 impl Taken {
-    fn new(elements: &[Element]) -> Self {
+    /// Also where each element belongs. They are looked up in the order in which they came, which
+    /// goes along the borders; not by rank, which jumps.
+    fn new(elements: &[Element]) -> (Self, Vec<Place>) {
         let stays = elements.iter().filter_map(Element::stay);
         let mut borders: Vec<u64> = stays.flat_map(|(from, to)| [from, to]).collect();
         borders.sort_unstable();
         borders.dedup();
         let next = (0..=borders.len() as u32).collect();
-        Self { borders, next }
+        let before = |instant: u64| borders.partition_point(|border| *border < instant) as u32;
+        let place = |element: &Element| Place {
+            start: borders.partition_point(|border| *border <= element.got.start) as u32,
+            stay: element.stay().map_or((0, 0), |(from, to)| (before(from), before(to))),
+        };
+        let places = elements.iter().map(place).collect();
+        (Self { borders, next }, places)
     }
 
     /// The stretch that is not taken, from this one on, with the ways there made shorter.
@@ -128,16 +162,17 @@ impl Taken {
     }
 
     /// The first instant from this one on that is not taken; the greatest number if none is.
-    fn first_free(&mut self, from: u64) -> u64 {
-        let behind = self.borders.partition_point(|border| *border <= from);
+    /// `behind` is the number of stretches that begin by then.
+    fn first_free(&mut self, from: u64, behind: u32) -> u64 {
         let Some(stretch) = behind.checked_sub(1) else { return from };
-        let free = self.find(stretch as u32) as usize;
-        if free == stretch { from } else { self.borders.get(free).copied().unwrap_or(u64::MAX) }
+        let free = self.find(stretch);
+        if free == stretch {
+            return from;
+        }
+        self.borders.get(free as usize).copied().unwrap_or(u64::MAX)
     }
 
-    fn take(&mut self, from: u64, to: u64) {
-        let begin = self.borders.partition_point(|border| *border < from) as u32;
-        let end = self.borders.partition_point(|border| *border < to) as u32;
+    fn take(&mut self, (begin, end): (u32, u32)) {
         let mut stretch = self.find(begin);
         while stretch < end {
             self.next[stretch as usize] = stretch + 1;

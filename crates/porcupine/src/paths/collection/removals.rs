@@ -17,15 +17,15 @@ use crate::paths::Span;
 /// the bounds rise with the ends. If any choice keeps the bounds of the first k elements, then k
 /// dequeues start before the k-th bound, so the k-th dequeue does.
 pub(super) fn assign_in_order(contents: &Contents) -> Vec<Element> {
-    assign(contents, |element| element.put.end)
+    assign(contents, |number| contents.elements[number].put.end)
 }
 
-/// As [`assign_in_order`], in another order of the elements.
-pub(super) fn assign<K: Ord>(contents: &Contents, order: impl Fn(&Element) -> K) -> Vec<Element> {
+/// As [`assign_in_order`], in another order of the elements, by their numbers.
+pub(super) fn assign<K: Ord>(contents: &Contents, order: impl Fn(usize) -> K) -> Vec<Element> {
     let mut elements = contents.elements.clone();
     let mut left: Vec<usize> =
         (0..elements.len()).filter(|number| !elements[*number].was_got()).collect();
-    left.sort_by_key(|number| order(&elements[*number]));
+    left.sort_by_key(|number| order(*number));
     for (number, &(start, at)) in left.into_iter().zip(&contents.removals) {
         remove(&mut elements[number], start, at);
     }
