@@ -131,7 +131,8 @@ pub struct Check {
     #[arg(long, default_value = "auto")]
     pub format: String,
     /// The model: register, cas-register, kv, kv-append, set, counter, queue, unordered-queue,
-    /// mutex or multi-register; by default the one that the history itself names or suggests
+    /// stack, priority-queue, log, mutex, fenced-lock or multi-register; by default the one that
+    /// the history itself names or suggests
     #[arg(long)]
     pub model: Option<perjury_checkers::ModelName>,
     /// What registers and counters hold at first: a number, or nil (the default)

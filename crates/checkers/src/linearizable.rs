@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perjury_history::{Anomaly, Finding, Key, Operation, Value, Verdict};
 use perjury_porcupine::models::{
-    CasRegister, Counter, FifoQueue, KvAppend, MultiRegister, Mutex, Set, UnorderedQueue,
+    CasRegister, Counter, FencedLock, FifoQueue, KvAppend, Log, MultiRegister, Mutex,
+    PriorityQueue, Set, Stack, UnorderedQueue,
 };
 use perjury_porcupine::{
     Budget, Evidence, Meter, Model, Operation as Timed, Path, PowerSet, Reason, Search,
@@ -255,6 +256,8 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
         }
         ModelName::KvAppend => search(&KvAppend::default(), translate::strings(group), meter),
         ModelName::Mutex => search(&Mutex, translate::mutex(group), meter),
+        ModelName::FencedLock => search(&FencedLock, translate::fenced_lock(group), meter),
+        ModelName::Log => search(&Log::default(), translate::log(group), meter),
         ModelName::MultiRegister => {
             let model = MultiRegister(initial_registers(group, &options.initial));
             search(&model, translate::transactions(group), meter)
@@ -264,6 +267,10 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
             search(&Counter, translate::counter(group, initial), meter)
         }
         ModelName::Queue => search(&FifoQueue::default(), translate::queue(group), meter),
+        ModelName::Stack => search(&Stack::default(), translate::queue(group), meter),
+        ModelName::PriorityQueue => {
+            search(&PriorityQueue::default(), translate::queue(group), meter)
+        }
         ModelName::UnorderedQueue => {
             search(&PowerSet(UnorderedQueue::default()), translate::queue(group), meter)
         }
