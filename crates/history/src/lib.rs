@@ -17,6 +17,7 @@ pub mod import;
 mod line;
 mod operation;
 mod operations;
+pub mod seal;
 mod topology;
 mod value;
 mod verdict;
