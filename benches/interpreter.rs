@@ -47,6 +47,7 @@ fn run(operations: u64) -> (f64, u64) {
         run: "bench".into(),
         model: "register".into(),
         nodes: Topology::default(),
+        seals: None,
     };
     let writer = Writer::create(&path, &header).expect("the history can be created");
     let connect: Connect =

@@ -63,8 +63,13 @@ impl Run {
             address: format!("10.0.0.{n}").parse().unwrap(),
         };
         let nodes = Topology { nodes: (1..=3).map(node).collect() };
-        let header =
-            Header { perjury_history: 1, run: folder.id(), model: "cas-register".into(), nodes };
+        let header = Header {
+            perjury_history: 1,
+            run: folder.id(),
+            model: "cas-register".into(),
+            nodes,
+            seals: None,
+        };
         let writer = Writer::create(&folder.open_history_path(), &header).unwrap();
         Run { results, folder, writer: Some(writer) }
     }
@@ -82,7 +87,7 @@ impl Run {
         outcome: Outcome,
     ) -> Index {
         let call = self.add(start, Event::Invoke { process, node: node.into(), call });
-        self.add(end, Event::Complete { process, call, outcome });
+        self.add(end, Event::Complete { process, call, outcome, said: None });
         call
     }
 
@@ -164,6 +169,7 @@ fn judgement(verdict: Verdict, witnesses: Vec<Index>) -> Judgement {
         key: Some("x".into()),
         witnesses,
         nodes: vec!["n1".into()],
+        accused: vec![],
         detail: "Process 5 saw 3 although 7 was there.".into(),
     };
     let invalid = verdict == Verdict::Invalid;

@@ -4,6 +4,7 @@ mod clock;
 mod interpreter;
 mod nemesis;
 mod run;
+mod scrub;
 mod site;
 mod worker;
 

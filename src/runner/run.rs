@@ -11,6 +11,7 @@ use perjury_history::{Event, Header, NodeName, Phase, SCHEMA, Topology, Writer};
 use tokio::sync::watch;
 
 use super::interpreter::{Interpreter, InterpreterError, Progress, Stop};
+use super::scrub::scrub;
 use super::site::{self, ProvisionError, Site};
 use super::{Clock, Connect, Nemesis};
 use crate::clusters::Inventory;
@@ -20,6 +21,7 @@ use crate::generators::{Rate, TimeLimit};
 use crate::nemeses::{Hands, Step, schedule};
 use crate::remote::AgentError;
 use crate::store::{Ended, Environment, RunFolder, StoreError};
+use crate::workloads::Mint;
 
 /// How long a database may take to come up, and to recover at the end.
 const READY: Duration = Duration::from_secs(60);
@@ -182,12 +184,14 @@ impl Experiment<'_> {
         let seed = self.spec.seed()?;
         let clock = Clock::start();
         let load = &self.spec.workload;
-        let workload = load.load.build(load.concurrency);
+        let seals = load.values.seals(&self.folder.id(), &self.spec.seed);
+        let workload = load.load.build(load.concurrency, &Mint::new(seals.clone()));
         let header = Header {
             perjury_history: SCHEMA,
             run: self.folder.id(),
             model: workload.model.into(),
             nodes: self.topology.clone(),
+            seals,
         };
         let path = self.folder.open_history_path();
         let writer = Writer::create(&path, &header)
@@ -230,6 +234,10 @@ impl Experiment<'_> {
                 let mut last = TimeLimit::new(last, nanos(FINAL));
                 interpreter.run(&mut last, &mut self.stop).await?;
             }
+            self.watcher.part("reading every node's own copy");
+            let database = self.database.as_ref();
+            let (topology, stop) = (&self.topology, &self.stop);
+            scrub(&mut interpreter, database, topology, workload.scrub, stop).await?;
         }
         interpreter.record(&Event::Phase(Phase::End))?;
         Ok(failed)
@@ -299,7 +307,8 @@ impl Experiment<'_> {
             };
             if Instant::now() > deadline || *self.stop.borrow() {
                 let note = format!("after healing the cluster did not recover: {what}");
-                return Ok(interpreter.record(&Event::Note(note))?);
+                interpreter.record(&Event::Note(note))?;
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

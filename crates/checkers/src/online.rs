@@ -88,7 +88,7 @@ impl Online {
         self.last = entry.time;
         match &entry.event {
             Event::Invoke { process, node, call } => self.invoke(entry, *process, node, call),
-            Event::Complete { process, call, outcome } => {
+            Event::Complete { process, call, outcome, .. } => {
                 self.complete(entry, *process, *call, outcome).map(|()| None)
             }
             _ => Ok(None),
@@ -132,6 +132,7 @@ impl Online {
             invoked: at,
             start: entry.time,
             completion: None,
+            said: None,
         });
         self.held += 1;
         self.most_held = self.most_held.max(self.held);
@@ -248,6 +249,7 @@ impl Window {
                 invoked: Index(u64::MAX),
                 start: at,
                 completion: Some((Index(u64::MAX), at, answer)),
+                said: None,
             }
         });
         let group: Vec<(usize, &Operation)> =

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::seal::Seals;
 use crate::{Entry, Event, Index, Nanos, Topology, line};
 
 /// The version of the history file that this crate writes, and the newest that it reads.
@@ -29,6 +30,9 @@ pub struct Header {
     pub model: String,
     /// The nodes.
     pub nodes: Topology,
+    /// What the values certify themselves by; absent where they are plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seals: Option<Seals>,
 }
 
 /// A history in memory.

@@ -9,6 +9,7 @@ fn header() -> Header {
         run: "r1".into(),
         model: "register".into(),
         nodes: Topology::default(),
+        seals: None,
     }
 }
 
@@ -60,6 +61,7 @@ fn every_event() -> Vec<Event> {
         process: 1,
         call: Index(0),
         outcome,
+        said: None,
     }));
     events.extend([
         Event::Inject { id: FaultId(1), fault: Fault::Partition { shape: "halves".into(), cuts } },
@@ -68,6 +70,7 @@ fn every_event() -> Vec<Event> {
         Event::Heal { id: FaultId(1) },
         Event::Healed { id: FaultId(1), injection: Injection::Skipped("none".into()) },
         Event::Phase(Phase::Settle),
+        Event::Probe { node: node(), healthy: true, detail: "ok".into() },
         Event::Note("n2 is primary".into()),
     ]);
     events

@@ -18,6 +18,7 @@ mod line;
 mod operation;
 mod operations;
 pub mod seal;
+mod testimony;
 mod topology;
 mod value;
 mod verdict;
@@ -29,7 +30,8 @@ pub use file::{
     verify_sum,
 };
 pub use operation::{Call, Cause, Micro, Outcome, Reply};
-pub use operations::{Operation, PairingError, pair};
+pub use operations::{Operation, PairingError, pair, scrubbed};
+pub use testimony::{Counter, Testimony, Token};
 pub use topology::{Node, NodeName, Topology};
 pub use value::{Key, Value};
-pub use verdict::{Anomaly, AnomalyKind, Finding, Judgement, Verdict};
+pub use verdict::{Accusation, Anomaly, AnomalyKind, Confidence, Finding, Judgement, Verdict};

@@ -27,7 +27,7 @@ pub use damage::Damage;
 pub use text::Seal;
 
 /// How many writes of a run have numbers of their own: the narrower form has 27 bits.
-pub const MOST_WRITES: u64 = 1 << integer::ID_BITS;
+pub const MOST_WRITES: u64 = (1 << integer::ID_BITS) - 1;
 
 /// What a run's values look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
