@@ -9,7 +9,7 @@ use perjury::databases::{Boxed, Client, Refusal};
 use perjury::generators::{FromFn, Limit};
 use perjury::runner::{Clock, Connect, Interpreter};
 use perjury::seed::{Seed, Stream};
-use perjury_history::{Call, Cause, Header, Reply, SCHEMA, Topology, Value, Writer};
+use perjury_history::{Call, Cause, Header, Reply, Topology, Value, Writer};
 
 const WORKERS: usize = 100;
 const JEPSEN: f64 = 45_000.0;
@@ -42,13 +42,7 @@ fn main() {
 
 fn run(operations: u64) -> (f64, u64) {
     let path = std::env::temp_dir().join(format!("perjury-bench-{}.jsonl", std::process::id()));
-    let header = Header {
-        perjury_history: SCHEMA,
-        run: "bench".into(),
-        model: "register".into(),
-        nodes: Topology::default(),
-        seals: None,
-    };
+    let header = Header::new("bench", "register", Topology::default());
     let writer = Writer::create(&path, &header).expect("the history can be created");
     let connect: Connect =
         Arc::new(|_| Box::pin(async { Ok::<Box<dyn Client>, Cause>(Box::new(Noop)) }));

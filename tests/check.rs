@@ -152,3 +152,68 @@ fn counters_and_queues_are_known() {
     let bag = ["check", "queue.edn", "--model", "unordered-queue"];
     files.bench.perjury(&bag).expect(0, &["valid (unordered-queue"]);
 }
+
+const LONG_FORK: &str = "w 0 1\n=====\nw 1 1\n=====\nr 0 1\nr 1 0\n=====\nr 1 1\nr 0 0\n";
+
+#[test]
+fn a_history_without_real_time_is_read_and_not_judged() {
+    let files = Files::new();
+    files.put("fork.txt", LONG_FORK);
+    let why = "not which of two sessions was earlier";
+    let ended = files.bench.perjury(&["check", "fork.txt", "--json"]);
+    ended.expect(2, &["unknown (multi-register", why, "read as awdit: 4 transactions of 4 sessio"]);
+    let object = ended.json();
+    assert_eq!((&object["verdict"], &object["format"]), (&"unknown".into(), &"awdit".into()));
+    assert_eq!((&object["operations"], &object["processes"]), (&4.into(), &4.into()));
+    assert_eq!(object["order"], "sessions");
+    files.bench.perjury(&["check", "fork.txt", "--format", "awdit"]).expect(2, &[why]);
+    files.bench.perjury(&["check", "fork.txt", "--strongest"]).expect(2, &["strongest: unknown"]);
+    let registers = ["check", "fork.txt", "--online", "--model", "register"];
+    files.bench.perjury(&registers).expect(2, &["unknown", why]);
+    files.put("plume.txt", "w(0,1,1,1)\nr(0,1,2,2)\n");
+    files.bench.perjury(&["check", "plume.txt"]).expect(2, &["as plume: 2 transactions of 2 ses"]);
+    files.bench.perjury(&["check", "plume.txt", "--format", "awdit"]).expect(3, &["plume.txt:1:"]);
+}
+
+#[test]
+fn a_history_without_real_time_is_exported_to_what_can_say_so() {
+    let files = Files::new();
+    files.put("fork.txt", LONG_FORK);
+    let out = files.put("out", "kept");
+    let arguments = ["export", "fork.txt", "-o", &out];
+    files.bench.perjury(&arguments).expect(64, &["only the order in each session is known"]);
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "kept");
+    let arguments = ["export", "fork.txt", "--to", "perjury", "-o", "fork.jsonl"];
+    files.bench.perjury(&arguments).expect(0, &[]);
+    let told = ["read as perjury: 4 transactions of 4 sessions"];
+    files.bench.perjury(&["check", "fork.jsonl"]).expect(2, &told);
+}
+
+#[test]
+fn a_model_without_a_checker_is_unknown() {
+    let files = Files::new();
+    files.put(
+        "bank.edn",
+        "{:process 0 :type :invoke :f :transfer :value {:from 0 :to 1 :amount 5}}\n\
+         {:process 0 :type :ok :f :transfer :value {:from 0 :to 1 :amount 5}}\n\
+         {:process 0 :type :invoke :f :read}{:process 0 :type :ok :f :read :value {0 5, 1 5}}\n",
+    );
+    let told = "unknown: there is no checker for \"bank\"; read as";
+    let ended = files.bench.perjury(&["check", "bank.edn", "--json"]);
+    ended.expect(2, &[told, "jepsen-edn: 2 operations of 1 client"]);
+    assert_eq!(ended.json()["verdict"], "unknown");
+    files.put(
+        "list.edn",
+        "{:type :invoke :value [[:append 1 1]]}{:type :ok :value [[:append 1 1]]}\n\
+         {:type :invoke :value [[:r 1 nil]]}{:type :ok :value [[:r 1 [1]]]}\n",
+    );
+    let told = ["there is no checker for \"list-append\"", "2 transactions of 1 client"];
+    files.bench.perjury(&["check", "list.edn"]).expect(2, &told);
+    for (from, to) in [("bank", "bank.jsonl"), ("list", "list.jsonl")] {
+        let from = format!("{from}.edn");
+        files.bench.perjury(&["export", &from, "--to", "perjury", "-o", to]).expect(0, &[]);
+        files.bench.perjury(&["check", to]).expect(2, &["there is no checker", "as perjury: 2"]);
+    }
+    let proof = files.put("proof.jsonl", "");
+    files.bench.perjury(&["check", "list.edn", "--verify", &proof]).expect(2, &[]);
+}

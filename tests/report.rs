@@ -63,13 +63,7 @@ impl Run {
             address: format!("10.0.0.{n}").parse().unwrap(),
         };
         let nodes = Topology { nodes: (1..=3).map(node).collect() };
-        let header = Header {
-            perjury_history: 1,
-            run: folder.id(),
-            model: "cas-register".into(),
-            nodes,
-            seals: None,
-        };
+        let header = Header::new(folder.id(), "cas-register", nodes);
         let writer = Writer::create(&folder.open_history_path(), &header).unwrap();
         Run { results, folder, writer: Some(writer) }
     }

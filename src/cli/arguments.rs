@@ -123,7 +123,8 @@ pub struct Check {
     /// are
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// The format of the files: auto, perjury, jepsen-edn, jepsen-json, jepsen-log or porcupine-kv
+    /// The format of the files: auto, perjury, jepsen-edn, jepsen-json, jepsen-log, porcupine-kv,
+    /// awdit, plume or dbcop
     #[arg(long, default_value = "auto")]
     pub format: String,
     /// The model: register, cas-register, kv, kv-append, set, counter, queue, unordered-queue,
@@ -170,9 +171,21 @@ pub enum NilRead {
 pub struct Export {
     /// A run folder, or a history file of any format that `check` reads
     pub path: PathBuf,
+    /// The format to write
+    #[arg(long, value_enum, default_value_t = ExportTo::JepsenEdn)]
+    pub to: ExportTo,
     /// Where to write it, if not on standard output
     #[arg(long, short)]
     pub output: Option<PathBuf>,
+}
+
+/// What a history can be written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportTo {
+    /// One map a line, for Jepsen's tools.
+    JepsenEdn,
+    /// Our own JSON Lines.
+    Perjury,
 }
 
 /// `perjury report`

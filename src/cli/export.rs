@@ -1,25 +1,28 @@
-//! `perjury export`: a history in another tool's format.
+//! `perjury export`: a history in another tool's format, or another tool's in ours.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 
 use super::Exit;
-use super::arguments::Export;
+use super::arguments::{Export, ExportTo};
 use crate::store::RunFolder;
-use perjury_history::import::{self, Dialect};
-use perjury_history::{FileError, History};
+use perjury_history::FileError;
+use perjury_history::export::NEEDS_REAL_TIME;
+use perjury_history::import::{self, Dialect, Imported};
 
 pub(super) fn run(options: &Export) -> Exit {
-    let history = match read(options) {
-        Ok(history) => history,
+    let imported = match read(options) {
+        Ok(imported) => imported,
         Err(error) => return Exit::Infrastructure.because(&error),
     };
+    if options.to == ExportTo::JepsenEdn && !imported.history.order.is_real_time() {
+        // Asked before the output is opened: what is there stays.
+        eprintln!("perjury: {}: {NEEDS_REAL_TIME}", options.path.display());
+        return Exit::Usage;
+    }
     let written = match &options.output {
-        Some(path) => std::fs::File::create(path).and_then(|file| {
-            let mut file = BufWriter::new(file);
-            perjury_history::export::edn(&history, &mut file)?;
-            file.flush()
-        }),
-        None => perjury_history::export::edn(&history, &mut std::io::stdout().lock()),
+        Some(path) => std::fs::File::create(path)
+            .and_then(|file| write(&imported, options.to, &mut BufWriter::new(file))),
+        None => write(&imported, options.to, &mut BufWriter::new(io::stdout().lock())),
     };
     match written {
         Ok(()) => Exit::Valid,
@@ -27,10 +30,21 @@ pub(super) fn run(options: &Export) -> Exit {
     }
 }
 
-fn read(options: &Export) -> Result<History, FileError> {
+fn write(imported: &Imported, to: ExportTo, out: &mut impl Write) -> io::Result<()> {
+    let history = &imported.history;
+    match to {
+        ExportTo::JepsenEdn => perjury_history::export::edn(history, out),
+        ExportTo::Perjury => {
+            let model = imported.model.as_deref().unwrap_or_default();
+            perjury_history::write_history(history, model, out)
+        }
+    }
+}
+
+fn read(options: &Export) -> Result<Imported, FileError> {
     let path = match RunFolder::open(&options.path) {
         Ok(folder) => folder.history_path(),
         Err(_) => options.path.clone(),
     };
-    import::read(&path, None, &Dialect::default()).map(|imported| imported.history)
+    import::read(&path, None, &Dialect::default())
 }

@@ -19,6 +19,7 @@ pub fn of(call: &Call, outcome: Option<&Outcome>) -> String {
         Call::Cas { from, to, .. } => format!("cas {}→{}", value(from), value(to)),
         Call::Append { value: appended, .. } => format!("append {}", value(appended)),
         Call::Add { element, .. } => format!("add {}", value(element)),
+        Call::Transfer { amount, .. } => format!("transfer {amount}"),
         Call::Txn { steps } => format!("txn of {}", steps.len()),
         _ => call.name().to_owned(),
     };
@@ -30,6 +31,7 @@ pub fn of(call: &Call, outcome: Option<&Outcome>) -> String {
         Some(Outcome::Ok(Reply::Swapped(true))) => " ✓".into(),
         Some(Outcome::Ok(Reply::Swapped(false))) => " ✗ not swapped".into(),
         Some(Outcome::Ok(Reply::Elements(all))) => format!(" → {} elements", all.len()),
+        Some(Outcome::Ok(Reply::Accounts(all))) => format!(" → {} accounts", all.len()),
         Some(Outcome::Fail(_)) => " ✗ failed".into(),
         Some(Outcome::Info(_)) | None => " ?".into(),
     };

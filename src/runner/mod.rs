@@ -3,6 +3,7 @@
 mod clock;
 mod interpreter;
 mod nemesis;
+mod probes;
 mod run;
 mod scrub;
 mod site;

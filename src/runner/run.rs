@@ -7,10 +7,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use perjury_history::{Event, Header, NodeName, Phase, SCHEMA, Topology, Writer};
+use perjury_history::{Event, Header, NodeName, Phase, Topology, Writer};
 use tokio::sync::watch;
 
 use super::interpreter::{Interpreter, InterpreterError, Progress, Stop};
+use super::probes;
 use super::scrub::scrub;
 use super::site::{self, ProvisionError, Site};
 use super::{Clock, Connect, Nemesis};
@@ -187,11 +188,8 @@ impl Experiment<'_> {
         let seals = load.values.seals(&self.folder.id(), &self.spec.seed);
         let workload = load.load.build(load.concurrency, &Mint::new(seals.clone()));
         let header = Header {
-            perjury_history: SCHEMA,
-            run: self.folder.id(),
-            model: workload.model.into(),
-            nodes: self.topology.clone(),
             seals,
+            ..Header::new(self.folder.id(), workload.model, self.topology.clone())
         };
         let path = self.folder.open_history_path();
         let writer = Writer::create(&path, &header)
@@ -205,6 +203,11 @@ impl Experiment<'_> {
             load.timeout,
         );
         let steps = schedule(&self.spec.nemesis, load.time_limit, &mut seed.stream("schedule"));
+        let probing = tokio::spawn(probes::probe(
+            Arc::clone(&self.database),
+            self.topology.clone(),
+            tell.clone(),
+        ));
         let mut nemesis = Nemesis::new(
             self.spec.nemesis.clone(),
             self.topology.clone(),
@@ -221,6 +224,7 @@ impl Experiment<'_> {
         interpreter.record(&Event::Phase(Phase::Load))?;
         let mut failed =
             self.under_faults(&mut interpreter, &mut main, &mut nemesis, &steps).await?;
+        probing.abort();
         self.watcher.part("healing");
         interpreter.record(&Event::Phase(Phase::Heal))?;
         let healed = interpreter.listen(nemesis.heal_all()).await?;

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use sha2::{Digest, Sha256};
 
-use crate::journal::{Change, Journal, Seq};
+use crate::journal::{Journal, Seq};
 use crate::processes::Family;
 use crate::protocol::{Failure, FailureKind, Healed};
 use crate::services::Services;
@@ -125,15 +125,16 @@ impl Agent {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Is there a stop of these processes that was not undone?
+    pub fn is_stopped(&self, family: &Family) -> bool {
+        self.journal().entries().any(|(_, change)| change.stops(family))
+    }
+
     /// The processes were continued or killed: nothing is left to continue.
     pub fn forget_stops(&self, family: &Family) {
         let mut journal = self.journal();
-        let is_it = |change: &Change| match change {
-            Change::Stopped { family: stopped, .. } => stopped == family,
-            _ => false,
-        };
-        let done: Vec<Seq> =
-            journal.entries().filter(|(_, change)| is_it(change)).map(|(seq, _)| seq).collect();
+        let stops = journal.entries().filter(|(_, change)| change.stops(family));
+        let done: Vec<Seq> = stops.map(|(seq, _)| seq).collect();
         for seq in done {
             journal.healed(seq);
         }

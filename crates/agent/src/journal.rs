@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::Bytes;
 use crate::processes::Family;
 
 /// Something that has to be undone.
@@ -52,12 +53,47 @@ pub enum Change {
         /// The parents that were made for it, the innermost first; removed only if empty.
         parents: Vec<PathBuf>,
     },
+    /// Bits of a process's memory were turned over. Undone if they still stand so.
+    Memory {
+        /// The process.
+        pid: u32,
+        /// Its start time, in clock ticks since the machine booted.
+        start: u64,
+        /// Where.
+        address: u64,
+        /// What stood there.
+        before: Bytes,
+        /// What was written.
+        after: Bytes,
+    },
+    /// A stretch of a file was overwritten or cut off. Undone if it still stands so.
+    Bytes {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What stood there.
+        before: Bytes,
+        /// What was written; empty if the file was cut off there.
+        after: Bytes,
+    },
 }
 
 impl Change {
+    /// Is it a stop of these processes?
+    pub fn stops(&self, family: &Family) -> bool {
+        matches!(self, Change::Stopped { family: stopped, .. } if stopped == family)
+    }
+
     /// Is it a fault, rather than a part of the database under test?
     pub fn is_fault(&self) -> bool {
-        matches!(self, Change::Stopped { .. } | Change::Table { .. })
+        match self {
+            Change::Stopped { .. }
+            | Change::Table { .. }
+            | Change::Memory { .. }
+            | Change::Bytes { .. } => true,
+            Change::Service { .. } | Change::Command { .. } | Change::Dir { .. } => false,
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 mod agent;
 mod bytes;
 mod command;
+pub mod corruption;
 mod files;
 pub mod frame;
 #[doc(hidden)]

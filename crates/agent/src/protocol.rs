@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
+use crate::corruption::{Corrupted, FileDamage, MemoryFlip, Snapshot};
 
 /// The most bytes that one [`Write`] or [`Read`] may carry (base64 has to fit a frame).
 pub const MAX_CHUNK: usize = 8 << 20;
@@ -92,10 +93,19 @@ pub enum Body {
     },
     /// Remove the cut. Answered by [`Answer::Done`] once it is verified gone.
     Mend,
+    /// Turn bits over in the memory of a service. Answered by [`Answer::Corrupted`].
+    FlipMemory(MemoryFlip),
+    /// Corrupt files. Answered by [`Answer::Corrupted`].
+    DamageFiles(FileDamage),
+    /// Keep a copy of a directory. Answered by [`Answer::Done`].
+    TakeCopy(Snapshot),
+    /// Put a copy of a directory back. Answered by [`Answer::Done`].
+    RestoreCopy(Snapshot),
     /// Undo what was done to the node. Answered by [`Answer::Healed`].
     Heal {
         /// Undo everything: kill the services and the running commands and remove the directories
-        /// too. Else only the faults: the cut is removed and stopped processes are continued.
+        /// too. Else only the faults: the cut is removed, stopped processes are continued, and
+        /// corruption that was asked to revert reverts.
         services: bool,
     },
 }
@@ -271,6 +281,8 @@ pub enum Answer {
         /// How many datagrams left for each address.
         sent: BTreeMap<IpAddr, u64>,
     },
+    /// To [`Body::FlipMemory`] and [`Body::DamageFiles`].
+    Corrupted(Corrupted),
     /// To [`Body::Heal`].
     Healed(Healed),
 }

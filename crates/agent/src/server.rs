@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::agent::Agent;
 use crate::memory::{Admission, Memory};
 use crate::protocol::{Answer, Body, Failure, FailureKind, Request, Response};
-use crate::{command, files, frame, guardian, hello, network};
+use crate::{command, corruption, files, frame, guardian, hello, network};
 
 /// The lease, the signals and the guardian are looked at this often.
 const LOOK: Duration = Duration::from_millis(50);
@@ -162,7 +162,11 @@ impl Worker {
             | Body::Start(_)
             | Body::Signal { .. }
             | Body::Cut { .. }
-            | Body::Mend => self.change(body),
+            | Body::Mend
+            | Body::FlipMemory(_)
+            | Body::DamageFiles(_)
+            | Body::TakeCopy(_)
+            | Body::RestoreCopy(_) => self.change(body),
         }
     }
 
@@ -177,6 +181,10 @@ impl Worker {
             Body::Signal { name, signal } => agent.services.signal(agent, name, *signal),
             Body::Cut { drop_from } => network::cut(agent, drop_from),
             Body::Mend => network::mend(agent),
+            Body::FlipMemory(request) => corruption::flip(agent, request),
+            Body::DamageFiles(request) => corruption::damage(agent, request),
+            Body::TakeCopy(request) => corruption::take(agent, request),
+            Body::RestoreCopy(request) => corruption::restore(agent, request),
             other => Err(bad(format!("{other:?} changes nothing"))),
         }
     }
@@ -208,6 +216,10 @@ fn is_harmless(body: &Body) -> bool {
         | Body::Cut { .. }
         | Body::Probe { .. }
         | Body::Mend
+        | Body::FlipMemory(_)
+        | Body::DamageFiles(_)
+        | Body::TakeCopy(_)
+        | Body::RestoreCopy(_)
         | Body::Heal { .. } => false,
     }
 }

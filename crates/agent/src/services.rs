@@ -118,6 +118,37 @@ impl Services {
         Ok(Answer::Signalled { processes })
     }
 
+    /// Does something while all processes of a service are stopped, and continues them unless they
+    /// were stopped before.
+    pub fn while_stopped<T>(
+        &self,
+        agent: &Agent,
+        name: &str,
+        act: impl FnOnce(&[Stat]) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let started = self.find(name)?;
+        let _one = lock(&started.signalling);
+        let family = &started.family;
+        let was_stopped = agent.is_stopped(family);
+        if !was_stopped {
+            let change = Change::Stopped { name: name.to_string(), family: family.clone() };
+            agent.journal().begin(change).map_err(|error| agent.journal_failure(&error))?;
+        }
+        let late = |why| Failure::new(FailureKind::Timeout, format!("service {name}: {why}"));
+        let done = family.freeze(PATIENCE).map_err(late).and_then(|members| {
+            if members.is_empty() {
+                let message = format!("service {name} has no process any more");
+                return Err(Failure::new(FailureKind::NotFound, message));
+            }
+            act(&members)
+        });
+        if !was_stopped {
+            family.thaw(PATIENCE).map_err(late)?;
+            agent.forget_stops(family);
+        }
+        done
+    }
+
     /// Stops a service: SIGTERM to the process that was started, SIGKILL to all that is left.
     pub fn stop(
         &self,

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::corruption;
 use crate::journal::{Change, Journal, Seq};
 use crate::network;
 use crate::protocol::Healed;
@@ -59,6 +60,12 @@ fn undo(change: &Change) -> Result<String, String> {
             Err(failure) => Err(format!("cut {table}: {failure}")),
         },
         Change::Dir { path, parents } => remove(path, parents),
+        Change::Memory { pid, start, address, before, after } => {
+            corruption::revert_memory((*pid, *start), *address, &before.0, &after.0)
+        }
+        Change::Bytes { path, offset, before, after } => {
+            corruption::revert_file(path, *offset, &before.0, &after.0)
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use perjury_history::{
-    Call, Cause, Finding, History, Micro, Operation, Outcome, PairingError, Reply, Verdict,
+    Call, Cause, Finding, History, Micro, Operation, Order, Outcome, PairingError, Reply, Verdict,
 };
 
 use crate::{Checker, ModelName};
@@ -21,6 +21,8 @@ enum Form {
     Doubtful(usize, String),
     /// Nothing can be concluded from it.
     Ill(String),
+    /// Every checker needs real time, and the history has none.
+    Unordered,
 }
 
 /// The finding, and whether the other checkers may go on.
@@ -30,6 +32,7 @@ pub(crate) fn check(
     model: ModelName,
 ) -> (Finding, bool) {
     let form = match operations {
+        _ if !history.order.is_real_time() => Form::Unordered,
         Err(error) => Form::Ill(error.to_string()),
         Ok(operations) => form(operations, model),
     };
@@ -56,6 +59,9 @@ pub(crate) fn check(
                  {truncated}"
             ),
         ),
+        Form::Unordered => {
+            (Verdict::Unknown, format!("The history is not judged: {}.", Order::NO_REAL_TIME))
+        }
         Form::Ill(problem) => (
             Verdict::Unknown,
             format!("The history cannot be judged, it is ill formed: {problem}.{truncated}"),
@@ -69,7 +75,7 @@ pub(crate) fn check(
         anomaly_count: 0,
         stats,
     };
-    (finding, !matches!(form, Form::Ill(_)))
+    (finding, matches!(form, Form::Good | Form::Doubtful(..)))
 }
 
 /// Makes a call whose reply was outside the contract doubtful, also where the client took it for a
@@ -120,6 +126,11 @@ fn misfit(operation: &Operation, model: ModelName) -> Option<String> {
         return Some(format!("the model {model} knows no appends, but {at} has one"));
     }
     match operation.outcome()? {
+        Outcome::Ok(Reply::Txn(steps))
+            if steps.iter().any(|step| matches!(step, Micro::ReadList(..))) =>
+        {
+            Some(format!("the model {model} knows no lists, but {at} has read one"))
+        }
         Outcome::Ok(reply) if !fits(&operation.call, reply) => {
             Some(format!("the {name} of {at} was answered with what is no answer to it: {reply}"))
         }
@@ -139,10 +150,7 @@ pub(crate) fn fits(call: &Call, reply: &Reply) -> bool {
         Call::Txn { steps: asked } => match reply {
             Reply::Txn(answered) => {
                 asked.len() == answered.len()
-                    && asked.iter().zip(answered).all(|steps| match steps {
-                        (Micro::Read(asked, _), Micro::Read(answered, _)) => asked == answered,
-                        (asked, answered) => asked == answered,
-                    })
+                    && asked.iter().zip(answered).all(|(asked, step)| step.answers(asked))
             }
             _ => false,
         },
@@ -152,6 +160,8 @@ pub(crate) fn fits(call: &Call, reply: &Reply) -> bool {
         | Call::Increment { .. }
         | Call::Enqueue { .. }
         | Call::Acquire { .. }
-        | Call::Release { .. } => matches!(reply, Reply::Done),
+        | Call::Release { .. }
+        | Call::Transfer { .. } => matches!(reply, Reply::Done),
+        Call::ReadAccounts => matches!(reply, Reply::Accounts(_) | Reply::Unknown),
     }
 }

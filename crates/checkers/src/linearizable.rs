@@ -260,15 +260,12 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
 
 /// Every register that is named holds the initial value.
 fn initial_registers(group: &[(usize, &Operation)], initial: &Value) -> BTreeMap<String, Value> {
-    use perjury_history::{Call, Micro};
+    use perjury_history::Call;
     let steps = group.iter().filter_map(|(_, operation)| match &operation.call {
         Call::Txn { steps } => Some(steps),
         _ => None,
     });
-    let keys = steps.flatten().map(|step| match step {
-        Micro::Read(key, _) | Micro::Write(key, _) | Micro::Append(key, _) => key.to_string(),
-    });
-    keys.map(|key| (key, initial.clone())).collect()
+    steps.flatten().map(|step| (step.key().to_string(), initial.clone())).collect()
 }
 
 fn search<M>(

@@ -13,7 +13,8 @@
 //!
 //! A change in doubt may take effect at any later time, so it ends the settling of its register:
 //! from there on all is kept and judged at the end. So it is where a search gives up. Only for
-//! `register`, `cas-register` and `kv`.
+//! `register`, `cas-register` and `kv`, and for entries in the order of real time: who feeds those
+//! of a file has to look at its order.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -198,7 +198,7 @@ pub(crate) fn transactions(
             .map(|step| match step {
                 Micro::Read(key, _) => Some(Access::Read(key.to_string())),
                 Micro::Write(key, value) => Some(Access::Write(key.to_string(), value.clone())),
-                Micro::Append(..) => None,
+                Micro::ReadList(..) | Micro::Append(..) => None,
             })
             .collect()
     };

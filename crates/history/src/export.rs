@@ -5,6 +5,8 @@
 //! `[key value]`, as Jepsen's `independent` makes them. Faults, phases and notes become entries of
 //! `:nemesis`.
 //!
+//! Its order is that of real time, so a history without real time is refused.
+//!
 //! What gets lost: Knossos takes a nil that was read for "unknown", while we write it for "really
 //! nothing" too.
 
@@ -19,11 +21,18 @@ use crate::{
     Reply, Value,
 };
 
+/// Why a history in the order of its sessions cannot be written.
+pub const NEEDS_REAL_TIME: &str = "the order of the entries in Jepsen's EDN is that of real time, \
+    but of this history only the order in each session is known; export it with --to perjury";
+
 /// Writes all entries, each on a line of its own.
 ///
 /// # Errors
-/// `out` cannot be written.
+/// `out` cannot be written, or the history is in the order of its sessions only.
 pub fn edn(history: &History, out: &mut impl Write) -> io::Result<()> {
+    if !history.order.is_real_time() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, NEEDS_REAL_TIME));
+    }
     let mut exporter = Exporter::of(&history.entries);
     for entry in &history.entries {
         out.write_all(exporter.line(entry).as_bytes())?;
@@ -95,6 +104,7 @@ impl<'a> Exporter<'a> {
         let f = match call {
             Call::ReadAll { .. } if self.sets => "read",
             Call::Increment { .. } if self.counters => "add",
+            Call::ReadAccounts => "read",
             other => other.name(),
         };
         match call.key() {
@@ -163,7 +173,11 @@ fn asked(call: &Call) -> String {
         | Call::ReadAll { .. }
         | Call::Dequeue { .. }
         | Call::Acquire { .. }
-        | Call::Release { .. } => "nil".to_owned(),
+        | Call::Release { .. }
+        | Call::ReadAccounts => "nil".to_owned(),
+        Call::Transfer { from, to, amount } => {
+            format!("{{:from {}, :to {}, :amount {amount}}}", name(from), name(to))
+        }
         Call::Increment { by, .. } => by.to_string(),
         Call::Write { value, .. } | Call::Append { value, .. } => scalar(value),
         Call::Add { element, .. } | Call::Enqueue { element, .. } => scalar(element),
@@ -184,9 +198,12 @@ fn answered(call: &Call, outcome: &Outcome) -> (&'static str, String, String) {
         Outcome::Ok(Reply::Value(value)) => ("ok", scalar(value), String::new()),
         Outcome::Ok(Reply::Empty) => ("ok", "nil".to_owned(), format!(", :error :{EMPTY}")),
         Outcome::Ok(Reply::Unknown) => ("ok", "nil".to_owned(), ", :unknown true".to_owned()),
-        Outcome::Ok(Reply::Elements(elements)) => {
-            let elements: Vec<String> = elements.iter().map(scalar).collect();
-            ("ok", format!("[{}]", elements.join(" ")), String::new())
+        Outcome::Ok(Reply::Elements(elements)) => ("ok", list(elements), String::new()),
+        Outcome::Ok(Reply::Accounts(accounts)) => {
+            let pair =
+                |(account, held): &(Key, Value)| format!("{} {}", name(account), scalar(held));
+            let pairs: Vec<String> = accounts.iter().map(pair).collect();
+            ("ok", format!("{{{}}}", pairs.join(", ")), String::new())
         }
         // A step without its third part is a read of something unknown.
         Outcome::Ok(Reply::Txn(steps)) => ("ok", transaction(steps, ""), String::new()),
@@ -199,10 +216,15 @@ fn transaction(steps: &[Micro], unread: &str) -> String {
     let step = |step: &Micro| match step {
         Micro::Read(key, None) => format!("[:r {} {unread}]", name(key)),
         Micro::Read(key, Some(value)) => format!("[:r {} {}]", name(key), scalar(value)),
+        Micro::ReadList(key, values) => format!("[:r {} {}]", name(key), list(values)),
         Micro::Write(key, value) => format!("[:w {} {}]", name(key), scalar(value)),
         Micro::Append(key, value) => format!("[:append {} {}]", name(key), scalar(value)),
     };
     format!("[{}]", steps.iter().map(step).collect::<Vec<_>>().join(" "))
+}
+
+fn list(values: &[Value]) -> String {
+    format!("[{}]", values.iter().map(scalar).collect::<Vec<_>>().join(" "))
 }
 
 fn scalar(value: &Value) -> String {

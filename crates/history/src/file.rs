@@ -18,6 +18,29 @@ use crate::{Entry, Event, Index, Nanos, Topology, line};
 /// The version of the history file that this crate writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
 
+/// What the order of the entries means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Who stands before another was before it: all times are those of one clock.
+    #[default]
+    RealTime,
+    /// Only the entries of one process are in their order. Where they stand between those of
+    /// another, and their times, mean nothing: no conclusion may be drawn from that.
+    Sessions,
+}
+
+impl Order {
+    /// Is it the order of real time?
+    pub fn is_real_time(&self) -> bool {
+        *self == Order::RealTime
+    }
+
+    /// Why nothing that needs real time can be said of a history in the order of sessions.
+    pub const NO_REAL_TIME: &str = "the file says in which order each session asked, but not \
+        which of two sessions was earlier, and this check needs real time";
+}
+
 /// The first line of a history file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -33,6 +56,17 @@ pub struct Header {
     /// What the values certify themselves by; absent where they are plain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seals: Option<Seals>,
+    /// What the order of the lines means; left out where it is that of real time.
+    #[serde(default, skip_serializing_if = "Order::is_real_time")]
+    pub order: Order,
+}
+
+impl Header {
+    /// The header of a history of today's format, in the order of real time.
+    pub fn new(run: impl Into<String>, model: impl Into<String>, nodes: Topology) -> Header {
+        let (run, model) = (run.into(), model.into());
+        Header { perjury_history: SCHEMA, run, model, nodes, seals: None, order: Order::RealTime }
+    }
 }
 
 /// A history in memory.
@@ -42,6 +76,8 @@ pub struct History {
     pub header: Option<Header>,
     /// All whole entries.
     pub entries: Vec<Entry>,
+    /// What their order means.
+    pub order: Order,
     /// Where the file was cut off, if it was.
     pub truncation: Option<Truncation>,
 }
@@ -65,6 +101,16 @@ pub enum FileError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// A byte of a binary file is not what it should be, or the file ends there.
+    #[error("{}: byte {byte}: {what}", path.display())]
+    Byte {
+        /// The file.
+        path: PathBuf,
+        /// Which byte of its decompressed content, from 0.
+        byte: u64,
+        /// What is wrong there.
+        what: String,
     },
     /// A line in the middle is not what it should be.
     #[error("{}:{line}: {what}", path.display())]
@@ -153,6 +199,31 @@ impl Writer {
     pub fn is_empty(&self) -> bool {
         self.next == 0
     }
+}
+
+/// Writes a history that is in memory whole, such as another tool's, as a file of ours. Where it
+/// has no header it gets one with this model. That its end is missing, if it is, becomes a note.
+///
+/// # Errors
+/// `out` cannot be written.
+pub fn write_history(history: &History, model: &str, out: &mut impl Write) -> io::Result<()> {
+    let imported = || Header::new("imported", model, Topology::default());
+    let header = history.header.clone().unwrap_or_else(imported);
+    serde_json::to_writer(&mut *out, &Header { order: history.order, ..header })?;
+    let mut buffer = vec![b'\n'];
+    for entry in &history.entries {
+        line::write(&mut buffer, entry.index, entry.time, &entry.event);
+        out.write_all(&buffer)?;
+        buffer.clear();
+    }
+    if let Some(cut) = &history.truncation {
+        let time = history.entries.last().map_or(0, |entry| entry.time);
+        let note = format!("the end is missing from line {} on: {}", cut.line, cut.what);
+        let index = Index(history.entries.len() as u64);
+        line::write(&mut buffer, index, time, &Event::Note(note));
+    }
+    out.write_all(&buffer)?;
+    out.flush()
 }
 
 /// Compresses a closed history to `<path>.zst`, syncs it and removes the original. Returns the new
@@ -264,7 +335,9 @@ pub(crate) fn read_lines(
         let text = std::str::from_utf8(text)
             .map_err(|error| fail(format!("not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
         if number == 1 {
-            history.header = Some(read_header(path, text)?);
+            let header = read_header(path, text)?;
+            history.order = header.order;
+            history.header = Some(header);
             continue;
         }
         let entry = line::read(text).map_err(fail)?;

@@ -4,13 +4,7 @@ use crate::{
 };
 
 fn header() -> Header {
-    Header {
-        perjury_history: SCHEMA,
-        run: "r1".into(),
-        model: "register".into(),
-        nodes: Topology::default(),
-        seals: None,
-    }
+    Header::new("r1", "register", Topology::default())
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -42,6 +36,8 @@ fn every_event() -> Vec<Event> {
                 Micro::Read(key(), Some(Value::Nil)),
             ],
         },
+        Call::Transfer { from: key(), to: "b".into(), amount: i64::MIN },
+        Call::ReadAccounts,
     ];
     let outcomes = [
         Outcome::Ok(Reply::Done),
@@ -50,7 +46,12 @@ fn every_event() -> Vec<Event> {
         Outcome::Ok(Reply::Unknown),
         Outcome::Ok(Reply::Swapped(false)),
         Outcome::Ok(Reply::Elements(vec![])),
-        Outcome::Ok(Reply::Txn(vec![Micro::Append(key(), "a\nb".into())])),
+        Outcome::Ok(Reply::Txn(vec![
+            Micro::Append(key(), "a\nb".into()),
+            Micro::ReadList(key(), vec![]),
+            Micro::ReadList(key(), vec![Value::Nil, 2.into()]),
+        ])),
+        Outcome::Ok(Reply::Accounts(vec![(key(), 3.into()), ("b".into(), Value::Nil)])),
         Outcome::Fail(Cause::new("refused", "")),
         Outcome::Info(Cause::new("timeout", "no answer in 5 s <script>")),
     ];
@@ -149,6 +150,11 @@ fn damage_in_the_middle_names_the_line_and_what_is_wrong() {
         ("{\"index\":0,\"tyme\":1}", "unknown field `tyme`"),
         ("{\"index\":4,\"time\":1,\"type\":\"heal\",\"id\":1}", "lines are missing"),
         ("\u{0}garbage", "expected value"),
+        (
+            "{\"index\":0,\"time\":1,\"type\":\"invoke\",\"process\":1,\"node\":\"n\",\
+             \"f\":\"transfer\",\"value\":{\"from\":\"a\",\"to\":\"b\"}}",
+            "the \"value\" of a \"transfer\": missing field `amount`",
+        ),
     ];
     let top = serde_json::to_string(&header()).unwrap();
     for (line, expected) in cases {
@@ -162,4 +168,7 @@ fn damage_in_the_middle_names_the_line_and_what_is_wrong() {
     let error = read_lines(Path::new("h"), newer.as_bytes(), None).unwrap_err();
     assert!(matches!(error, FileError::Newer { found: 99, .. }));
     assert!(read_lines(Path::new("h"), b"", None).is_err());
+    let odd = top.replace('}', ",\"order\":\"none\"}\n");
+    let error = read_lines(Path::new("h"), odd.as_bytes(), None).unwrap_err().to_string();
+    assert!(error.starts_with("h:1: unknown variant `none`"), "{error}");
 }

@@ -26,8 +26,8 @@ mod verdict;
 pub use entry::{Entry, Event, Index, Nanos, Phase, Process};
 pub use fault::{Cut, Fault, FaultId, Injection};
 pub use file::{
-    FileError, Header, History, SCHEMA, Truncation, Writer, close, read_bytes, read_file,
-    verify_sum,
+    FileError, Header, History, Order, SCHEMA, Truncation, Writer, close, read_bytes, read_file,
+    verify_sum, write_history,
 };
 pub use operation::{Call, Cause, Micro, Outcome, Reply};
 pub use operations::{Operation, PairingError, pair, scrubbed};

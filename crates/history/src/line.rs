@@ -57,6 +57,23 @@ enum Payload<'a> {
     Number(i64),
     Word(&'static str),
     Steps(Vec<StepOut<'a>>),
+    Transfer(TransferOut<'a>),
+    Accounts(&'a [(Key, Value)]),
+}
+
+#[derive(Serialize)]
+struct TransferOut<'a> {
+    from: &'a Key,
+    to: &'a Key,
+    amount: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TransferIn {
+    from: Key,
+    to: Key,
+    amount: i64,
 }
 
 /// `["r", key]` before the read, `[word, key, value]` else: a value read may be nil.
@@ -65,6 +82,7 @@ enum Payload<'a> {
 enum StepOut<'a> {
     Open(&'static str, &'a Key),
     Full(&'static str, &'a Key, &'a Value),
+    List(&'static str, &'a Key, &'a [Value]),
 }
 
 /// The line as it is read: every field may be missing, no field may be unknown.
@@ -174,7 +192,11 @@ fn argument(call: &Call) -> Option<Payload<'_>> {
         | Call::ReadAll { .. }
         | Call::Dequeue { .. }
         | Call::Acquire { .. }
-        | Call::Release { .. } => None,
+        | Call::Release { .. }
+        | Call::ReadAccounts => None,
+        Call::Transfer { from, to, amount } => {
+            Some(Payload::Transfer(TransferOut { from, to, amount: *amount }))
+        }
         Call::Increment { by, .. } => Some(Payload::Number(*by)),
         Call::Write { value, .. } | Call::Append { value, .. } => Some(Payload::One(value)),
         Call::Add { element, .. } | Call::Enqueue { element, .. } => Some(Payload::One(element)),
@@ -192,6 +214,7 @@ fn answer(reply: &Reply) -> (Option<&'static str>, Option<Payload<'_>>) {
         Reply::Unknown => (Some("unknown"), None),
         Reply::Swapped(swapped) => (Some("swapped"), Some(Payload::Bool(*swapped))),
         Reply::Elements(elements) => (Some("elements"), Some(Payload::Many(elements))),
+        Reply::Accounts(accounts) => (Some("accounts"), Some(Payload::Accounts(accounts))),
         Reply::Txn(steps) => {
             (Some("txn"), Some(Payload::Steps(steps.iter().map(step_out).collect())))
         }
@@ -202,6 +225,7 @@ fn step_out(step: &Micro) -> StepOut<'_> {
     match step {
         Micro::Read(key, None) => StepOut::Open("r", key),
         Micro::Read(key, Some(value)) => StepOut::Full("r", key, value),
+        Micro::ReadList(key, list) => StepOut::List("r", key, list),
         Micro::Write(key, value) => StepOut::Full("w", key, value),
         Micro::Append(key, value) => StepOut::Full("append", key, value),
     }
@@ -297,11 +321,18 @@ fn decode_call(line: &mut LineIn<'_>) -> Result<Call, String> {
             },
             _ => return Err("a \"cas\" needs a \"value\" of two: [from, to]".into()),
         },
+        "transfer" => {
+            let value = json.ok_or("a \"transfer\" needs a \"value\"")?;
+            let TransferIn { from, to, amount } = TransferIn::deserialize(value)
+                .map_err(|error| format!("the \"value\" of a \"transfer\": {error}"))?;
+            Call::Transfer { from, to, amount }
+        }
+        "read-accounts" => Call::ReadAccounts,
         "txn" => Call::Txn { steps: decode_steps(json)? },
         other => {
             return Err(format!(
                 "unknown operation {other:?}; expected read, write, cas, append, add, read-all, \
-                 increment, enqueue, dequeue, acquire, release or txn"
+                 increment, enqueue, dequeue, acquire, release, transfer, read-accounts or txn"
             ));
         }
     })
@@ -332,11 +363,15 @@ fn decode_reply(line: &mut LineIn<'_>) -> Result<Reply, String> {
             let list = json.and_then(Json::as_array).ok_or_else(|| wants("a list"))?;
             Reply::Elements(list.iter().map(Value::from_json).collect::<Result<_, _>>()?)
         }
+        "accounts" => {
+            let list = json.ok_or_else(|| wants("pairs of an account and its balance"))?;
+            Reply::Accounts(Deserialize::deserialize(list).map_err(|error| error.to_string())?)
+        }
         "txn" => Reply::Txn(decode_steps(json)?),
         other => {
             return Err(format!(
-                "unknown reply {other:?}; expected done, value, empty, unknown, swapped, elements \
-                 or txn"
+                "unknown reply {other:?}; expected done, value, empty, unknown, swapped, \
+                 elements, accounts or txn"
             ));
         }
     })
@@ -352,6 +387,11 @@ fn decode_step(json: &Json) -> Result<Micro, String> {
         || format!("a step is [\"r\", key] or [\"r\"|\"w\"|\"append\", key, value], not {json}");
     let (word, key, value) = match json.as_array().map(Vec::as_slice) {
         Some([word, key]) => (word, key, None),
+        Some([word, key, Json::Array(list)]) if word == "r" => {
+            let key = Key::from(key.as_str().ok_or_else(shape)?);
+            let list = list.iter().map(Value::from_json).collect::<Result<_, _>>()?;
+            return Ok(Micro::ReadList(key, list));
+        }
         Some([word, key, value]) => (word, key, Some(Value::from_json(value)?)),
         _ => return Err(shape()),
     };

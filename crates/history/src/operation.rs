@@ -9,10 +9,55 @@ use crate::{Key, Value};
 pub enum Micro {
     /// Read a key. The value is what was read; in an invocation `None`.
     Read(Key, Option<Value>),
+    /// Read a key that holds a list: all its elements in their order. Only in answers.
+    ReadList(Key, Vec<Value>),
     /// Write a value to a key.
     Write(Key, Value),
     /// Append a value to the list at a key.
     Append(Key, Value),
+}
+
+impl Micro {
+    /// The object that the step touches.
+    pub fn key(&self) -> &Key {
+        match self {
+            Micro::Read(key, _)
+            | Micro::ReadList(key, _)
+            | Micro::Write(key, _)
+            | Micro::Append(key, _) => key,
+        }
+    }
+
+    /// Can the step change nothing?
+    pub fn is_read(&self) -> bool {
+        matches!(self, Micro::Read(..) | Micro::ReadList(..))
+    }
+
+    /// Is this what a step that was asked can be answered with? A read may show anything.
+    pub fn answers(&self, asked: &Micro) -> bool {
+        match (asked.is_read(), self.is_read()) {
+            (true, true) => asked.key() == self.key(),
+            _ => asked == self,
+        }
+    }
+}
+
+impl fmt::Display for Micro {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Micro::Read(key, None) => write!(f, "[read {key}]"),
+            Micro::Read(key, Some(value)) => write!(f, "[read {key} = {value}]"),
+            Micro::ReadList(key, list) => {
+                write!(f, "[read {key} = (")?;
+                for (at, value) in list.iter().enumerate() {
+                    write!(f, "{}{value}", if at == 0 { "" } else { " " })?;
+                }
+                f.write_str(")]")
+            }
+            Micro::Write(key, value) => write!(f, "[write {value} to {key}]"),
+            Micro::Append(key, value) => write!(f, "[append {value} to {key}]"),
+        }
+    }
 }
 
 /// What a client asks.
@@ -41,6 +86,10 @@ pub enum Call {
     Acquire { key: Key },
     /// Give a lock back.
     Release { key: Key },
+    /// Move money from one account of a bank to another.
+    Transfer { from: Key, to: Key, amount: i64 },
+    /// Read the balances of all accounts of a bank.
+    ReadAccounts,
     /// Apply several steps as one.
     Txn { steps: Vec<Micro> },
 }
@@ -60,11 +109,13 @@ impl Call {
             Call::Dequeue { .. } => "dequeue",
             Call::Acquire { .. } => "acquire",
             Call::Release { .. } => "release",
+            Call::Transfer { .. } => "transfer",
+            Call::ReadAccounts => "read-accounts",
             Call::Txn { .. } => "txn",
         }
     }
 
-    /// The one object that the call touches; `None` for a transaction.
+    /// The one object that the call touches; `None` for a transaction and for a bank's calls.
     pub fn key(&self) -> Option<&Key> {
         match self {
             Call::Read { key }
@@ -78,15 +129,15 @@ impl Call {
             | Call::Dequeue { key }
             | Call::Acquire { key }
             | Call::Release { key } => Some(key),
-            Call::Txn { .. } => None,
+            Call::Transfer { .. } | Call::ReadAccounts | Call::Txn { .. } => None,
         }
     }
 
     /// Can the call change nothing? Then an unanswered one had no effect for sure.
     pub fn is_read_only(&self) -> bool {
         match self {
-            Call::Read { .. } | Call::ReadAll { .. } => true,
-            Call::Txn { steps } => steps.iter().all(|step| matches!(step, Micro::Read(..))),
+            Call::Read { .. } | Call::ReadAll { .. } | Call::ReadAccounts => true,
+            Call::Txn { steps } => steps.iter().all(Micro::is_read),
             _ => false,
         }
     }
@@ -106,17 +157,13 @@ impl fmt::Display for Call {
             Call::Dequeue { key } => write!(f, "dequeue from {key}"),
             Call::Acquire { key } => write!(f, "acquire {key}"),
             Call::Release { key } => write!(f, "release {key}"),
+            Call::Transfer { from, to, amount } => {
+                write!(f, "transfer {amount} from {from} to {to}")
+            }
+            Call::ReadAccounts => f.write_str("read all accounts"),
             Call::Txn { steps } => {
                 f.write_str("transaction")?;
-                for step in steps {
-                    match step {
-                        Micro::Read(key, None) => write!(f, " [read {key}]")?,
-                        Micro::Read(key, Some(value)) => write!(f, " [read {key} = {value}]")?,
-                        Micro::Write(key, value) => write!(f, " [write {value} to {key}]")?,
-                        Micro::Append(key, value) => write!(f, " [append {value} to {key}]")?,
-                    }
-                }
-                Ok(())
+                steps.iter().try_for_each(|step| write!(f, " {step}"))
             }
         }
     }
@@ -137,6 +184,8 @@ pub enum Reply {
     Swapped(bool),
     /// The elements that were read, in the order of the answer, duplicates kept.
     Elements(Vec<Value>),
+    /// Every account of a bank and its balance, in the order of the answer.
+    Accounts(Vec<(Key, Value)>),
     /// The steps of a transaction with the values read.
     Txn(Vec<Micro>),
 }
@@ -151,6 +200,10 @@ impl fmt::Display for Reply {
             Reply::Swapped(true) => f.write_str("swapped"),
             Reply::Swapped(false) => f.write_str("not swapped: another value was there"),
             Reply::Elements(elements) => write!(f, "{} elements", elements.len()),
+            Reply::Accounts(accounts) => {
+                let shown = |(key, balance): &(Key, Value)| format!("{key}: {balance}");
+                f.write_str(&accounts.iter().map(shown).collect::<Vec<_>>().join(", "))
+            }
             Reply::Txn(steps) => write!(f, "{}", Call::Txn { steps: steps.clone() }),
         }
     }

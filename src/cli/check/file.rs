@@ -1,11 +1,12 @@
 //! Judges one history file, of our own format or another tool's.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
 use perjury_checkers::{ModelName, Options, judge_with_certificate, sentence, worst};
 use perjury_history::import::{self, Imported};
-use perjury_history::{Finding, Verdict};
+use perjury_history::{Call, Event, Finding, Order, Verdict};
 use serde_json::{Value as Json, json};
 
 use super::{Said, Settings, shown, strongest};
@@ -15,12 +16,66 @@ use crate::cli::Exit;
 pub(super) fn read(path: &Path, settings: &Settings<'_>) -> Result<(Imported, ModelName), Said> {
     let imported = import::read(path, settings.format, &settings.dialect)
         .map_err(|error| Said::error(Exit::Infrastructure, &error))?;
-    let suggested = imported.model.as_deref().and_then(|name| name.parse().ok());
-    let model = settings.model.or(suggested).ok_or_else(|| {
-        let what = "the history does not tell its model; name it with --model";
-        Said::failed(Exit::Usage, format!("{}: {what}", path.display()))
-    })?;
-    Ok((imported, model))
+    let suggested = match (settings.model, imported.model.as_deref()) {
+        (Some(model), _) => Ok(model),
+        (None, Some(word)) => word.parse().map_err(|_| unchecked(path, word, &imported)),
+        (None, None) => {
+            let what = "the history does not tell its model; name it with --model";
+            Err(Said::failed(Exit::Usage, format!("{}: {what}", path.display())))
+        }
+    };
+    suggested.map(|model| (imported, model))
+}
+
+/// What is said of a history that was read, but for whose model there is no checker.
+fn unchecked(path: &Path, model: &str, imported: &Imported) -> Said {
+    let mut said = Said::new(Exit::Unknown);
+    let name = shown(path);
+    let why = format!("there is no checker for {model:?}");
+    said.line(&name, format_args!("{}: {why}; {}", Verdict::Unknown, contents(imported)));
+    said.object(json!({
+        "schema": 1,
+        "path": path,
+        "format": imported.format.name(),
+        "model": model,
+        "verdict": Verdict::Unknown,
+        "why": why,
+        "operations": operations(imported),
+        "processes": processes(imported),
+        "order": imported.history.order,
+        "exit": Exit::Unknown.code(),
+    }));
+    said
+}
+
+/// What was read, in words.
+fn contents(imported: &Imported) -> String {
+    let count = |number: usize, noun: &str| {
+        format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    };
+    let transactions = |call: &Call| matches!(call, Call::Txn { .. });
+    let all = calls(imported).all(transactions);
+    let what = count(operations(imported), if all { "transaction" } else { "operation" });
+    let who = match imported.history.order {
+        Order::RealTime => "client",
+        Order::Sessions => "session",
+    };
+    format!("read as {}: {what} of {}", imported.format, count(processes(imported), who))
+}
+
+fn processes(imported: &Imported) -> usize {
+    let invoked = imported.history.entries.iter().filter_map(|entry| match &entry.event {
+        Event::Invoke { process, .. } => Some(process),
+        _ => None,
+    });
+    invoked.collect::<HashSet<_>>().len()
+}
+
+fn calls(imported: &Imported) -> impl Iterator<Item = &Call> {
+    imported.history.entries.iter().filter_map(|entry| match &entry.event {
+        Event::Invoke { call, .. } => Some(call),
+        _ => None,
+    })
 }
 
 /// The exit code of a verdict.
@@ -57,6 +112,9 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
     };
     let told = sentence(&findings, "the database", true);
     said.line(&name, format_args!("{verdict} ({model}, {seconds:.3} s{how}): {told}"));
+    if !imported.history.order.is_real_time() {
+        said.line(&name, contents(&imported));
+    }
     if let Some(anomaly) = findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next() {
         said.line(&name, format_args!("{}: {}", anomaly.kind, anomaly.detail));
     }
@@ -70,6 +128,8 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
         "verdict": verdict,
         "seconds": seconds,
         "operations": operations(&imported),
+        "processes": processes(&imported),
+        "order": imported.history.order,
         "states": stat("states"),
         "taken": stat("path"),
         "findings": findings,
@@ -83,7 +143,5 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
 }
 
 fn operations(imported: &Imported) -> usize {
-    use perjury_history::Event;
-    let entries = imported.history.entries.iter();
-    entries.filter(|entry| matches!(entry.event, Event::Invoke { .. })).count()
+    calls(imported).count()
 }

@@ -30,7 +30,7 @@ impl Input {
 }
 
 /// The endings of histories, before `.gz` or `.zst`.
-const ENDINGS: [&str; 5] = ["jsonl", "json", "edn", "log", "txt"];
+const ENDINGS: [&str; 6] = ["jsonl", "json", "edn", "log", "txt", "bincode"];
 
 /// All inputs, each once for each word that names it.
 pub(super) fn expand(words: &[PathBuf]) -> Vec<Input> {

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use perjury_checkers::{Online, Options};
-use perjury_history::{Event, Phase, Verdict};
+use perjury_checkers::{ModelName, Online, Options};
+use perjury_history::{Event, Order, Phase, Verdict};
 use serde_json::json;
 
 use super::{Said, Settings, file, shown};
@@ -17,6 +17,9 @@ pub(super) fn judge(path: &Path, settings: &Settings<'_>) -> Said {
         Err(said) => return said,
     };
     let name = shown(path);
+    if !imported.history.order.is_real_time() {
+        return undecided(path, model, Order::NO_REAL_TIME);
+    }
     let options = Options {
         initial: settings.initial.clone(),
         budget: settings.budget.clone(),
@@ -39,15 +42,7 @@ pub(super) fn judge(path: &Path, settings: &Settings<'_>) -> Said {
                 early = found;
                 break;
             }
-            Err(why) => {
-                let mut said = Said::new(Exit::Unknown);
-                said.line(&name, format_args!("unknown: the history cannot be judged: {why}"));
-                said.object(json!({
-                    "schema": 1, "path": path, "model": model.name(), "verdict": Verdict::Unknown,
-                    "why": why, "exit": Exit::Unknown.code(),
-                }));
-                return said;
-            }
+            Err(why) => return undecided(path, model, &why),
         }
     }
     let (verdict, anomaly, held) = match early {
@@ -78,6 +73,16 @@ pub(super) fn judge(path: &Path, settings: &Settings<'_>) -> Said {
         "most-held": held,
         "anomaly": anomaly,
         "exit": said.exit.code(),
+    }));
+    said
+}
+
+fn undecided(path: &Path, model: ModelName, why: &str) -> Said {
+    let mut said = Said::new(Exit::Unknown);
+    said.line(&shown(path), format_args!("unknown: the history cannot be judged: {why}"));
+    said.object(json!({
+        "schema": 1, "path": path, "model": model.name(), "verdict": Verdict::Unknown,
+        "why": why, "exit": Exit::Unknown.code(),
     }));
     said
 }

@@ -132,7 +132,7 @@ fn implicated(
         smallest.iter().map(|chosen| (likeliest(&named(*chosen)), named(*chosen))).collect();
     ranked.sort_by(|left, right| right.0.total_cmp(&left.0));
     match ranked.as_slice() {
-        [first, second, ..] if first.0 >= 2.0 * second.0 => first.1.clone(),
+        [first, second, ..] if first.0 > 0.0 && first.0 >= 2.0 * second.0 => first.1.clone(),
         _ => named(common),
     }
 }

@@ -120,7 +120,7 @@ fn written(operation: &Operation) -> Box<dyn Iterator<Item = (&Key, &Value)> + '
     match &operation.call {
         Call::Txn { steps } => Box::new(steps.iter().filter_map(|step| match step {
             Micro::Write(key, value) | Micro::Append(key, value) => Some((key, value)),
-            Micro::Read(..) => None,
+            Micro::Read(..) | Micro::ReadList(..) => None,
         })),
         Call::Enqueue { key, element } => Box::new(std::iter::once((key, element))),
         call if one(call) => Box::new(call.key().zip(meant(call)).into_iter()),
@@ -137,9 +137,13 @@ fn read(operation: &Operation) -> Box<dyn Iterator<Item = (&Key, &Value)> + '_> 
             let key = operation.call.key();
             Box::new(elements.iter().filter_map(move |element| Some((key?, element))))
         }
-        Reply::Txn(steps) => Box::new(steps.iter().filter_map(|step| match step {
-            Micro::Read(key, Some(value)) => Some((key, value)),
-            _ => None,
+        Reply::Txn(steps) => Box::new(steps.iter().flat_map(|step| {
+            let (key, values) = match step {
+                Micro::Read(key, Some(value)) => (key, std::slice::from_ref(value)),
+                Micro::ReadList(key, list) => (key, list.as_slice()),
+                step => (step.key(), [].as_slice()),
+            };
+            values.iter().map(move |value| (key, value))
         })),
         _ => Box::new(std::iter::empty()),
     }

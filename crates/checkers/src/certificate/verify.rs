@@ -57,6 +57,9 @@ pub enum Refusal {
     /// The answer does not fit.
     #[error("where {0} is listed its answer does not fit")]
     Answer(Index),
+    /// The history has no real time, so that nothing in it is linearizable or not.
+    #[error("{}", perjury_history::Order::NO_REAL_TIME)]
+    Unordered,
     /// An unknown dequeue has nothing that it can have taken.
     #[error("the dequeues of unknown answer took more than there was")]
     Unexplained,
@@ -72,6 +75,9 @@ pub fn verify(
     initial: &Value,
     certificate: &Certificate,
 ) -> Result<(), Refusal> {
+    if !history.order.is_real_time() {
+        return Err(Refusal::Unordered);
+    }
     if (certificate.model, &certificate.initial) != (model, initial) {
         return Err(Refusal::Other {
             found: format!("{} from {}", certificate.model, certificate.initial),

@@ -152,7 +152,7 @@ pub(super) fn is_blind(operation: &Operation) -> bool {
         | Call::Add { .. }
         | Call::Increment { .. }
         | Call::Enqueue { .. } => true,
-        Call::Txn { steps } => !steps.iter().any(|step| matches!(step, Micro::Read(..))),
+        Call::Txn { steps } => !steps.iter().any(Micro::is_read),
         _ => false,
     }
 }
@@ -230,7 +230,7 @@ fn is_unseen_transaction(operation: &Operation, seen: &HashMap<(&Key, &Value), u
             seen.get(&pair).copied().unwrap_or(0) <= own.get(&pair).copied().unwrap_or(0)
         }
         Micro::Read(..) => true,
-        Micro::Append(..) => false,
+        Micro::ReadList(..) | Micro::Append(..) => false,
     })
 }
 

@@ -23,7 +23,7 @@ mod sequential;
 mod sessions;
 mod zones;
 
-use perjury_history::{History, Index, pair};
+use perjury_history::{History, Index, Order, pair};
 use perjury_porcupine::Meter;
 
 use crate::{Options, assumptions};
@@ -184,6 +184,9 @@ impl Strength {
 /// # Errors
 /// The history is ill formed, or is none of registers with distinct values; the message says why.
 pub fn strength(history: &History, options: &Options) -> Result<Strength, String> {
+    if !history.order.is_real_time() {
+        return Err(Order::NO_REAL_TIME.into());
+    }
     let mut operations = pair(&history.entries).map_err(|error| error.to_string())?;
     assumptions::doubt(&mut operations);
     let registers = registers::of(&operations, &options.initial)?;

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use perjury_checkers::{Budget, ModelName, Options, judge, worst};
+use perjury_checkers::{Budget, ModelName, Options, judge, judge_with_certificate, worst};
 use perjury_history::import::{self, Dialect, NilRead};
 use perjury_history::{Value, Verdict};
 
@@ -140,21 +140,39 @@ fn the_shared_elle_cli_histories_of_models_that_we_know() {
     }
 }
 
+/// No history without real time is judged by its place in the file, neither good nor bad.
 #[test]
-fn what_is_not_supported_yet_is_said() {
-    let Some(folder) = shared("elle-cli") else { return };
-    for (file, expected) in [
-        ("elle/paper-example.json", "list-append"),
-        ("jepsen/bank.edn", "bank"),
-        ("jepsen/bank.json", "bank"),
-        ("jepsen/bank-neg.edn", "bank"),
+fn shared_histories_of_sessions_are_not_judged() {
+    for (folder, name) in [
+        ("awdit", "causal/long-fork.txt"),
+        ("awdit", "causal/fully-ser.txt"),
+        ("awdit", "none/hb-cycle.txt"),
+        ("polysi", "violations/galera/galera.txt"),
+        ("polysi", "violations/dgraph/history.bincode.gz"),
+        ("polysi", "fig7/20_10_15_10000_0.5_uniform.bincode.gz"),
     ] {
-        let error = import::read(&folder.join(file), None, &Dialect::default()).unwrap_err();
-        let wanted = format!("{expected} workload is not supported yet");
-        assert!(error.to_string().contains(&wanted), "{error}");
+        let Some(folder) = shared(folder) else { continue };
+        let read = import::read(&folder.join(name), None, &Dialect::default()).unwrap();
+        for model in ModelName::ALL {
+            let (findings, proof) = judge_with_certificate(&read.history, &Options::new(model));
+            assert_eq!((worst(&findings), proof), (Verdict::Unknown, None), "{name} as {model}");
+            assert!(findings[0].summary.contains("needs real time"), "{findings:?}");
+        }
     }
-    for file in ["elle/rw-register.edn", "elle/rw-register.json", "jepsen/long-fork.edn"] {
-        let read = import::read(&folder.join(file), None, &Dialect::default());
-        assert_eq!(read.unwrap().model.as_deref(), Some("multi-register"), "{file}");
+}
+
+#[test]
+fn shared_histories_of_lists_and_banks_are_not_judged_as_registers() {
+    let Some(folder) = shared("elle-cli") else { return };
+    for (file, word, why) in [
+        ("elle/paper-example.json", "list-append", "knows no appends"),
+        ("jepsen/bank.edn", "bank", "knows txn, but #0 is a read-accounts"),
+        ("jepsen/bank-neg.edn", "bank", "knows txn, but #0 is a read-accounts"),
+    ] {
+        let read = import::read(&folder.join(file), None, &Dialect::default()).unwrap();
+        assert_eq!(read.model.as_deref(), Some(word), "{file}");
+        let findings = judge(&read.history, &Options::new(ModelName::MultiRegister));
+        assert_eq!(worst(&findings), Verdict::Unknown, "{file}");
+        assert!(findings[0].summary.contains(why), "{findings:?}");
     }
 }

@@ -11,8 +11,8 @@ use perjury_checkers::{ModelName, Options, judge};
 use perjury_history::seal::{Form, Seals};
 use perjury_history::{
     Anomaly, Call, Cause, Confidence, Counter, Event, Fault, FaultId, Header, History, Index,
-    Injection, Key, Node, NodeName, Outcome, Phase, Reply, SCHEMA, Testimony, Token, Topology,
-    Value, Verdict,
+    Injection, Key, Node, NodeName, Outcome, Phase, Reply, Testimony, Token, Topology, Value,
+    Verdict,
 };
 
 use crate::histories::Made;
@@ -377,11 +377,12 @@ impl Store {
             address: std::net::IpAddr::from([10, 0, 0, at as u8 + 1]),
         };
         history.header = Some(Header {
-            perjury_history: SCHEMA,
-            run: "simulated".into(),
-            model: "cas-register".into(),
-            nodes: Topology { nodes: self.nodes.into_iter().enumerate().map(node).collect() },
             seals: Some(self.seals),
+            ..Header::new(
+                "simulated",
+                "cas-register",
+                Topology { nodes: self.nodes.into_iter().enumerate().map(node).collect() },
+            )
         });
         history
     }

@@ -24,7 +24,7 @@ use perjury_checkers::{ModelName, Options, judge, sentence, worst};
 use perjury_history::seal::{Form, Seals};
 use perjury_history::{
     Call, Cause, Counter, Event, Fault, FaultId, Finding, Header, History, Index, Injection, Key,
-    Node, Outcome, Phase, Reply, SCHEMA, Testimony, Token, Topology, Value, Verdict,
+    Node, Outcome, Phase, Reply, Testimony, Token, Topology, Value, Verdict,
 };
 
 use crate::histories::Made;
@@ -80,11 +80,12 @@ fn run(text: &str) -> (Verdict, String) {
     let address = |at: u8| std::net::IpAddr::from([10, 0, 0, at]);
     let node = |at: u8| Node { name: format!("n{at}").into(), address: address(at) };
     script.made.history.header = Some(Header {
-        perjury_history: SCHEMA,
-        run: "golden".into(),
-        model: script.model.name().into(),
-        nodes: Topology { nodes: (1..=5).map(node).collect() },
         seals: script.seals,
+        ..Header::new(
+            "golden",
+            script.model.name(),
+            Topology { nodes: (1..=5).map(node).collect() },
+        )
     });
     show(&script.made.history, &Options::new(script.model))
 }

@@ -17,4 +17,5 @@ mod performance;
 mod prng;
 mod relaxed;
 mod scripts;
+mod sessions;
 mod set_full;

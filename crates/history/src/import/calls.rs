@@ -19,6 +19,8 @@ pub(super) struct Context<'a> {
     pub(super) sets: bool,
     /// `:add` occurs and reads give numbers, so it adds a number to a counter.
     counters: bool,
+    /// `:transfer` occurs, or a read gives a map: the accounts of a bank.
+    bank: bool,
     /// Values are `[key value]`, as Jepsen's `independent` makes them.
     pub(super) keyed: bool,
 }
@@ -43,7 +45,12 @@ impl<'a> Context<'a> {
                     _ => false,
                 });
         }
-        Context { format, dialect, sets, counters, keyed }
+        let bank = clients().any(|said| match said.f.as_deref() {
+            Some("transfer") => true,
+            Some("read") => said.kind == Kind::Ok && matches!(said.value, Datum::Map(_)),
+            _ => false,
+        });
+        Context { format, dialect, sets, counters, bank, keyed }
     }
 
     /// The value without its key, if it has one.
@@ -116,6 +123,8 @@ pub(super) fn call(said: &Said, context: &Context<'_>) -> Result<Call, String> {
         "read" if is_steps(value) => transaction(value, ":read")?,
         "write" if is_steps(value) => transaction(value, ":write")?,
         "txn" => transaction(value, ":txn")?,
+        "read" if context.bank => Call::ReadAccounts,
+        "transfer" => transfer(value)?,
         "read" if context.sets => Call::ReadAll { key: context.key(said, SET)? },
         "read" if context.counters => Call::Read { key: context.key(said, COUNTER)? },
         "read" | "get" => Call::Read { key: context.key(said, REGISTER)? },
@@ -150,23 +159,38 @@ fn increment(value: &Datum, key: Key) -> Result<Call, String> {
     }
 }
 
+fn transfer(value: &Datum) -> Result<Call, String> {
+    let shape = || format!("a :transfer needs {{:from A, :to B, :amount N}}, not {value}");
+    let Datum::Map(pairs) = value else { return Err(shape()) };
+    let field = |name: &str| {
+        let mut of_name = pairs.iter().filter(|(key, _)| key.word() == Some(name));
+        of_name.next().map(|(_, value)| value).filter(|_| of_name.next().is_none())
+    };
+    match (field("from").and_then(Datum::key), field("to").and_then(Datum::key), field("amount")) {
+        (Some(from), Some(to), Some(Datum::Int(amount))) => {
+            Ok(Call::Transfer { from, to, amount: *amount })
+        }
+        _ => Err(shape()),
+    }
+}
+
 fn unknown(f: &str) -> String {
     let workload = match f {
-        "transfer" => "bank",
         "drain" => "queue with drain",
         "generate" => "unique ids",
         _ => {
             let shown = Datum::Word(f.to_owned());
             return format!(
                 "unknown operation {shown}; known are :read, :write, :cas, :append, :get, :put, \
-                 :add, :read-all, :increment, :enqueue, :dequeue, :acquire, :release and :txn"
+                 :add, :read-all, :increment, :enqueue, :dequeue, :acquire, :release, :transfer \
+                 and :txn"
             );
         }
     };
     unsupported(workload, &format!(":{f}"))
 }
 
-pub(super) fn unsupported(workload: &str, why: &str) -> String {
+fn unsupported(workload: &str, why: &str) -> String {
     format!("Jepsen's {workload} workload is not supported yet ({why})")
 }
 
@@ -196,7 +220,7 @@ fn transaction(value: &Datum, what: &str) -> Result<Call, String> {
     })?;
     // What a read of an invocation names as its value is not known yet.
     let asked = |step: Micro| match step {
-        Micro::Read(key, _) => Micro::Read(key, None),
+        Micro::Read(key, _) | Micro::ReadList(key, _) => Micro::Read(key, None),
         change => change,
     };
     let steps = steps.iter().map(|step| micro(step).map(asked)).collect::<Result<_, _>>()?;
@@ -205,8 +229,12 @@ fn transaction(value: &Datum, what: &str) -> Result<Call, String> {
 
 /// One step, with the value that was read where it names one.
 pub(super) fn micro(step: &Datum) -> Result<Micro, String> {
-    let shape =
-        || format!("a step of a transaction is [:r KEY VALUE] or [:w KEY VALUE], not {step}");
+    let shape = || {
+        format!(
+            "a step of a transaction is [:r KEY VALUE], [:w KEY VALUE] or [:append KEY VALUE], \
+             not {step}"
+        )
+    };
     let (word, key, value) = match step.list() {
         Some([word, key]) => (word, key, None),
         Some([word, key, value]) => (word, key, Some(value)),
@@ -214,8 +242,9 @@ pub(super) fn micro(step: &Datum) -> Result<Micro, String> {
     };
     let key = key.key().ok_or_else(shape)?;
     let value = match value {
-        Some(Datum::List(_)) => {
-            return Err(unsupported("list-append", "a transaction reads a list"));
+        Some(Datum::List(list)) if matches!(word.word(), Some("r" | "read")) => {
+            let list = list.iter().map(Datum::value).collect::<Option<_>>().ok_or_else(shape)?;
+            return Ok(Micro::ReadList(key, list));
         }
         Some(value) => Some(value.value().ok_or_else(shape)?),
         None => None,

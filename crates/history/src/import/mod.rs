@@ -1,20 +1,28 @@
-//! Reads the histories of other tools: Jepsen (EDN, JSON and log), Knossos, elle-cli, Porcupine.
+//! Reads the histories of other tools: Jepsen (EDN, JSON and log), Knossos, Elle, Porcupine, and
+//! those of transactions in sessions: AWDIT, Plume, dbcop.
 //!
 //! `edn`, `json` and `log` take the text apart, `calls` and `outcomes` say what an entry means, and
-//! `recording` pairs entries and makes a [`History`]. The invariant: nothing that a client did is
-//! passed over in silence. What is not understood is an error with its line, since a history with
-//! a hole may be judged wrongly; only notes about faults are left out, and counted.
+//! `recording` pairs entries and makes a [`History`]. `awdit`, `plume` and `dbcop` read whole
+//! transactions, of which `sessions` makes one without real time. The invariant: nothing that a
+//! client did is passed over in silence. What is not understood is an error with its place, since a
+//! history with a hole may be judged wrongly; only notes about faults are left out, and counted.
 //!
 //! The formats are described in docs/history-format.md.
 
+mod awdit;
 mod calls;
 mod datum;
+mod dbcop;
 mod edn;
 mod json;
 mod log;
 mod outcomes;
+mod plume;
 mod recording;
 mod said;
+#[cfg(test)]
+mod session_tests;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -40,16 +48,25 @@ pub enum Format {
     JepsenLog,
     /// The log of Porcupine's key-value store: one map a line, `get`, `put` and `append`.
     PorcupineKv,
+    /// AWDIT's own text: a step of a transaction a line, in sessions without real time.
+    Awdit,
+    /// The text of Plume (also of PolySI): a step a line, with its session and transaction.
+    Plume,
+    /// dbcop's binary file (also of PolySI), bincode with integers of eight bytes.
+    Dbcop,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 5] = [
+    pub const ALL: [Format; 8] = [
         Format::Perjury,
         Format::JepsenEdn,
         Format::JepsenJson,
         Format::JepsenLog,
         Format::PorcupineKv,
+        Format::Awdit,
+        Format::Plume,
+        Format::Dbcop,
     ];
 
     /// The word on the command line.
@@ -60,6 +77,9 @@ impl Format {
             Format::JepsenJson => "jepsen-json",
             Format::JepsenLog => "jepsen-log",
             Format::PorcupineKv => "porcupine-kv",
+            Format::Awdit => "awdit",
+            Format::Plume => "plume",
+            Format::Dbcop => "dbcop",
         }
     }
 
@@ -73,7 +93,12 @@ impl Format {
 
     /// What the beginning of a file looks like. Maps in EDN are the fallback: its reader says best
     /// what is wrong with a text that is nothing at all.
-    fn detect(text: &str) -> Format {
+    fn detect(bytes: &[u8]) -> Format {
+        // The five counts at the beginning have zeros among their bytes, which no text has.
+        if bytes.iter().take(dbcop::COUNTS).any(|byte| *byte == 0) {
+            return Format::Dbcop;
+        }
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]);
         let text = text.trim_start_matches('\u{feff}').trim_start();
         let line = text.lines().next().unwrap_or_default();
         let inner = text.trim_start_matches('[').trim_start();
@@ -82,6 +107,12 @@ impl Format {
         }
         if log::is_entry(line) {
             return Format::JepsenLog;
+        }
+        if awdit::is_line(line) {
+            return Format::Awdit;
+        }
+        if plume::is_line(line) {
+            return Format::Plume;
         }
         let in_object = inner.strip_prefix('{').map(str::trim_start);
         if in_object.is_some_and(|inside| inside.starts_with('"')) {
@@ -161,7 +192,7 @@ pub const NOWHERE: &str = "?";
 /// `.gz` or `.zst` are decompressed.
 ///
 /// # Errors
-/// The file cannot be read, or a line of it is not understood.
+/// The file cannot be read, or a line or byte of it is not understood.
 pub fn read(path: &Path, format: Option<Format>, dialect: &Dialect) -> Result<Imported, FileError> {
     file::verify_sum(path)?;
     let (bytes, damage) = file::read_bytes(path)?;
@@ -175,11 +206,12 @@ fn read_text(
     format: Option<Format>,
     dialect: &Dialect,
 ) -> Result<Imported, FileError> {
-    let seen = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]);
-    let format = format.unwrap_or_else(|| Format::detect(&seen));
+    let format = format.unwrap_or_else(|| Format::detect(bytes));
     if format == Format::Perjury {
         let history = file::read_lines(path, bytes, damage)?;
-        let model = history.header.as_ref().map(|header| header.model.clone());
+        let named = history.header.as_ref().map(|header| header.model.clone());
+        // One that was converted without knowing its model names none.
+        let model = named.filter(|model| !model.is_empty());
         return Ok(Imported { history, format, model, skipped: 0, timed: true });
     }
     let fail = |flaw: datum::Flaw| FileError::Line {
@@ -187,6 +219,17 @@ fn read_text(
         line: flaw.line,
         what: format!("{} (read as {format})", flaw.what),
     };
+    if format == Format::Dbcop {
+        let end = bytes.len() as u64;
+        let whole = damage.map_or(Ok(()), |what| Err((end, what)));
+        let transactions = whole.and_then(|()| dbcop::transactions(bytes));
+        let fail = |(byte, what)| FileError::Byte {
+            path: path.to_owned(),
+            byte,
+            what: format!("{what} (read as {format})"),
+        };
+        return Ok(sessions::record(transactions.map_err(fail)?, format));
+    }
     let line = |end: usize| 1 + bytes[..end].iter().filter(|byte| **byte == b'\n').count() as u64;
     // What a compressed stream still gave after its last line end is half a line.
     let whole = match &damage {
@@ -198,12 +241,19 @@ fn read_text(
         fail(datum::Flaw { line: line(error.valid_up_to()), what })
     })?;
     let text = text.trim_start_matches('\u{feff}');
+    if let Format::Awdit | Format::Plume = format {
+        // Half of a transaction, or a read without its writer, would be judged wrongly.
+        let transactions = match (damage, format) {
+            (Some(what), _) => Err(datum::Flaw { line: line(whole), what }),
+            (None, Format::Awdit) => awdit::transactions(text),
+            (None, _) => plume::transactions(text),
+        };
+        return Ok(sessions::record(transactions.map_err(fail)?, format));
+    }
     let said = match format {
         Format::JepsenLog => log::entries(text),
         Format::JepsenJson => json::forms(text).and_then(said::all),
-        Format::JepsenEdn | Format::PorcupineKv | Format::Perjury => {
-            edn::forms(text).and_then(said::all)
-        }
+        _ => edn::forms(text).and_then(said::all),
     };
     let mut imported = recording::record(said.map_err(fail)?, format, dialect).map_err(fail)?;
     imported.history.truncation = damage.map(|what| Truncation { line: line(whole), what });

@@ -1,6 +1,6 @@
 //! What came of an operation.
 
-use super::calls::{Context, element, micro, unsupported};
+use super::calls::{Context, element, micro};
 use super::datum::Datum;
 use super::said::{Kind, Said};
 use super::{Format, NilRead};
@@ -61,10 +61,11 @@ fn reply(said: &Said, call: &Call, context: &Context<'_>) -> Result<Reply, Strin
     let unknown = said.unknown || (nil_is_unknown && *value == Datum::Nil);
     match call {
         Call::Read { .. } | Call::ReadAll { .. } if unknown => Ok(Reply::Unknown),
-        Call::Read { .. } => value.value().map(Reply::Value).ok_or_else(|| match value {
-            Datum::Map(_) => unsupported("bank", "a read is answered with a map"),
-            _ => format!("a register was read as {value}, which is no value of one"),
-        }),
+        Call::Read { .. } => value
+            .value()
+            .map(Reply::Value)
+            .ok_or_else(|| format!("a register was read as {value}, which is no value of one")),
+        Call::ReadAccounts => accounts(value, said.unknown),
         Call::Dequeue { .. } => match value {
             Datum::Nil if said.error.as_ref().and_then(Datum::word) == Some(EMPTY) => {
                 Ok(Reply::Empty)
@@ -86,7 +87,22 @@ fn reply(said: &Said, call: &Call, context: &Context<'_>) -> Result<Reply, Strin
         | Call::Increment { .. }
         | Call::Enqueue { .. }
         | Call::Acquire { .. }
-        | Call::Release { .. } => Ok(Reply::Done),
+        | Call::Release { .. }
+        | Call::Transfer { .. } => Ok(Reply::Done),
+    }
+}
+
+/// A bank has accounts, so a nil is no answer of it: what was read is not recorded.
+fn accounts(value: &Datum, unknown: bool) -> Result<Reply, String> {
+    let shape = || format!("a bank was read as {value}; expected a map of accounts to balances");
+    match value {
+        Datum::Nil => Ok(Reply::Unknown),
+        _ if unknown => Ok(Reply::Unknown),
+        Datum::Map(pairs) => {
+            let account = |(name, held): &(Datum, Datum)| Some((name.key()?, held.value()?));
+            pairs.iter().map(account).collect::<Option<_>>().map(Reply::Accounts).ok_or_else(shape)
+        }
+        _ => Err(shape()),
     }
 }
 
@@ -95,10 +111,7 @@ fn transaction(value: &Datum, asked: &[Micro], nil_is_unknown: bool) -> Result<V
         .list()
         .ok_or_else(|| format!("a transaction is answered with its steps, not with {value}"))?;
     let answered = list.iter().map(micro).collect::<Result<Vec<_>, _>>()?;
-    let same = |(asked, answered): (&Micro, &Micro)| match (asked, answered) {
-        (Micro::Read(asked, _), Micro::Read(answered, _)) => asked == answered,
-        (asked, answered) => asked == answered,
-    };
+    let same = |(asked, answered): (&Micro, &Micro)| answered.answers(asked);
     if asked.len() != answered.len() || !asked.iter().zip(&answered).all(same) {
         return Err(format!("{value} answers other steps than those that were asked"));
     }

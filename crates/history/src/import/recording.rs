@@ -6,7 +6,7 @@ use super::calls::{self, Context};
 use super::datum::Flaw;
 use super::said::{Kind, Said, Speaker};
 use super::{Dialect, Format, Imported, NOWHERE, outcomes};
-use crate::{Call, Entry, Event, History, Index, Nanos, NodeName, Outcome, Process};
+use crate::{Call, Entry, Event, History, Index, Micro, Nanos, NodeName, Outcome, Process, Reply};
 
 /// What a process was last heard to do.
 enum Slot {
@@ -117,6 +117,7 @@ fn names(f: &str, call: &Call) -> bool {
         Call::Write { .. } => matches!(f, "write" | "put"),
         Call::ReadAll { .. } => matches!(f, "read" | "read-all"),
         Call::Increment { .. } => matches!(f, "increment" | "add"),
+        Call::ReadAccounts => matches!(f, "read" | "read-accounts"),
         Call::Txn { .. } => matches!(f, "txn" | "read" | "write"),
         _ => f == call.name(),
     }
@@ -147,6 +148,9 @@ fn model(entries: &[Entry]) -> Option<&'static str> {
     if names.is_empty() {
         return None;
     }
+    if names == ["txn"] && entries.iter().any(has_list) {
+        return Some("list-append");
+    }
     [
         ("register", &["read", "write"] as &[&str]),
         ("cas-register", &["read", "write", "cas"]),
@@ -155,8 +159,19 @@ fn model(entries: &[Entry]) -> Option<&'static str> {
         ("counter", &["increment", "read"]),
         ("queue", &["enqueue", "dequeue"]),
         ("mutex", &["acquire", "release"]),
+        ("bank", &["read-accounts", "transfer"]),
         ("multi-register", &["txn"]),
     ]
     .into_iter()
     .find_map(|(model, calls)| fits(calls).then_some(model))
+}
+
+/// Is it about a transaction on lists?
+fn has_list(entry: &Entry) -> bool {
+    let steps = match &entry.event {
+        Event::Invoke { call: Call::Txn { steps }, .. } => steps,
+        Event::Complete { outcome: Outcome::Ok(Reply::Txn(steps)), .. } => steps,
+        _ => return false,
+    };
+    steps.iter().any(|step| matches!(step, Micro::Append(..) | Micro::ReadList(..)))
 }
