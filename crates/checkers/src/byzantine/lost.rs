@@ -54,13 +54,16 @@ pub(super) fn check(record: &Record<'_>) -> Option<Found> {
         total += all.len() as u64;
         let last: Vec<&Operation> = of_key.values().map(|answers| answers[0]).collect();
         let agree = last.windows(2).all(|pair| content(pair[0]) == content(pair[1]));
-        let steady = |answers: &Vec<&Operation>| match answers.as_slice() {
+        // A copy that states its version says by itself whether it lags.
+        let steady = |answers: &&Vec<&Operation>| match answers.as_slice() {
+            [last, ..] if last.token().is_some() => true,
             [last, before, ..] => content(last) == content(before),
-            _ => agree || answers[0].token().is_some(),
+            _ => agree,
         };
-        let counted = of_key.values().filter(|answers| steady(answers)).map(|answers| answers[0]);
+        let counted: Vec<&Operation> =
+            of_key.values().filter(steady).map(|answers| answers[0]).collect();
         let mut missing: Missing<'_> = BTreeMap::new();
-        for copy in counted {
+        for copy in counted.iter().copied() {
             let lost = match &copy.call {
                 Call::ReadAll { .. } => elements(copy, all),
                 _ => register(key, copy, all, &writers).into_iter().collect(),
@@ -71,7 +74,7 @@ pub(super) fn check(record: &Record<'_>) -> Option<Found> {
             }
         }
         for (lost, copies) in missing.into_values() {
-            let everywhere = copies.len() == of_key.len();
+            let everywhere = copies.len() == counted.len();
             found.push(suspicion(record, key, &lost, &copies, everywhere));
         }
     }
