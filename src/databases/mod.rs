@@ -20,7 +20,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use perjury_history::{Call, Cause, Framing, Node, NodeName, Reply, Topology};
+use perjury_history::{Call, Cause, Framing, Node, NodeName, Reply, Testimony, Topology};
 use serde::{Deserialize, Serialize};
 
 pub use plan::{Plan, Program, Step};
@@ -44,6 +44,12 @@ pub trait Client: Send {
     /// Sends the call once and waits for what comes of it. The caller sets the time limit by
     /// dropping the future, and drops the client with it.
     fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>>;
+
+    /// What the last reply said of itself, beside its content: who gave it, of which version it
+    /// is. Asked for once after each reply.
+    fn testimony(&mut self) -> Testimony {
+        Testimony::default()
+    }
 
     /// Is it of any use to ask this client again? Looked at after a definite refusal; after any
     /// other one the client is dropped anyhow.
@@ -103,6 +109,22 @@ pub trait Database: Send + Sync {
         node: &'a Node,
         topology: &'a Topology,
     ) -> Boxed<'a, Result<Box<dyn Client>, Cause>>;
+
+    /// Opens a connection that reads `node`'s own copy, however old it is, without asking any other
+    /// node: for the scrub at the end of a run. `None` if there is no such thing.
+    fn connect_local<'a>(
+        &'a self,
+        _node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<Box<dyn Client>, Cause>>> {
+        None
+    }
+
+    /// Does the node say that it is healthy, as a load balancer would ask it? `None` if it has no
+    /// such question.
+    fn probe<'a>(&'a self, _node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+        None
+    }
 
     /// Is the whole cluster up and able to serve? Asked again until it is; the error says what is
     /// still missing.

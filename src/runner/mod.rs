@@ -4,7 +4,9 @@ mod clock;
 mod interpreter;
 mod nemesis;
 mod online;
+mod probes;
 mod run;
+mod scrub;
 mod site;
 mod worker;
 

@@ -7,11 +7,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use perjury_history::seal::Seals;
 use perjury_history::{Event, Header, NodeName, Phase, Topology, Writer};
 use tokio::sync::watch;
 
 use super::interpreter::{Interpreter, InterpreterError, Progress, Stop};
 use super::online::{self, FollowError, Follower, Seen};
+use super::probes;
+use super::scrub::scrub;
 use super::site::{self, ProvisionError, Site};
 use super::{Clock, Connect, Nemesis};
 use crate::clusters::Inventory;
@@ -20,6 +23,7 @@ use crate::databases::Database;
 use crate::generators::{Rate, TimeLimit};
 use crate::nemeses::{Hands, Ledger, Step, schedule};
 use crate::store::{Ended, Environment, RunFolder, StoreError};
+use crate::workloads::Mint;
 
 /// How long a database may take to come up, and to recover at the end.
 const READY: Duration = Duration::from_secs(60);
@@ -173,8 +177,9 @@ struct Experiment<'a> {
 
 impl Experiment<'_> {
     /// Begins the record with its header.
-    fn begin_history(&self, model: &str) -> Result<Writer, StoreError> {
-        let header = Header::new(self.folder.id(), model, self.topology.clone());
+    fn begin_history(&self, model: &str, seals: Option<Seals>) -> Result<Writer, StoreError> {
+        let header =
+            Header { seals, ..Header::new(self.folder.id(), model, self.topology.clone()) };
         let path = self.folder.open_history_path();
         Writer::create(&path, &header).map_err(|source| StoreError::Io { path, source })
     }
@@ -187,7 +192,8 @@ impl Experiment<'_> {
     /// The record of a run that failed before its load: what failed, and no operation. Answers it.
     fn come_to_nothing(&self, failed: String) -> Result<Option<String>, RunError> {
         let load = &self.spec.workload;
-        let mut writer = self.begin_history(load.load.build(load.concurrency).model)?;
+        let workload = load.load.build(load.concurrency, &Mint::new(None));
+        let mut writer = self.begin_history(workload.model, None)?;
         let note = format!("before the load: {failed}");
         for event in [Event::Note(note), Event::Phase(Phase::End)] {
             writer.append(0, &event);
@@ -202,8 +208,9 @@ impl Experiment<'_> {
         let seed = self.spec.seed()?;
         let clock = Clock::start();
         let load = &self.spec.workload;
-        let workload = load.load.build(load.concurrency);
-        let writer = self.begin_history(workload.model)?;
+        let seals = load.values.seals(&self.folder.id(), &self.spec.seed);
+        let workload = load.load.build(load.concurrency, &Mint::new(seals.clone()));
+        let writer = self.begin_history(workload.model, seals)?;
         let (mut interpreter, tell) = Interpreter::new(
             writer,
             clock,
@@ -213,6 +220,11 @@ impl Experiment<'_> {
             load.timeout,
         );
         let steps = schedule(&self.spec.nemesis, load.time_limit, &mut seed.stream("schedule"));
+        let probing = tokio::spawn(probes::probe(
+            Arc::clone(&self.database),
+            self.topology.clone(),
+            tell.clone(),
+        ));
         let mut nemesis = Nemesis::new(
             self.spec.nemesis.clone(),
             self.topology.clone(),
@@ -232,6 +244,7 @@ impl Experiment<'_> {
             .under_faults(&mut interpreter, &mut main, &mut nemesis, &steps, &mut follower)
             .await?;
         drop(follower);
+        probing.abort();
         self.watcher.part("healing");
         interpreter.record(&Event::Phase(Phase::Heal))?;
         let healed = interpreter.listen(nemesis.heal_all()).await?;
@@ -245,6 +258,10 @@ impl Experiment<'_> {
                 let mut last = TimeLimit::new(last, nanos(FINAL));
                 interpreter.run(&mut last, &mut self.stop).await?;
             }
+            self.watcher.part("reading every node's own copy");
+            let database = self.database.as_ref();
+            let (topology, stop) = (&self.topology, &self.stop);
+            scrub(&mut interpreter, database, topology, workload.scrub, stop).await?;
         }
         interpreter.record(&Event::Phase(Phase::End))?;
         Ok(failed)
@@ -336,7 +353,8 @@ impl Experiment<'_> {
             };
             if Instant::now() > deadline || *self.stop.borrow() {
                 let note = format!("after healing the cluster did not recover: {what}");
-                return Ok(interpreter.record(&Event::Note(note))?);
+                interpreter.record(&Event::Note(note))?;
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

@@ -89,7 +89,7 @@ impl Load {
     fn complete(&mut self) -> Entry {
         let at = self.prng.below(self.open.len() as u64) as usize;
         let (process, call, outcome) = self.open.swap_remove(at);
-        self.entry(Event::Complete { process, call, outcome })
+        self.entry(Event::Complete { process, call, outcome, said: None })
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn pattern(key: &Key, pattern: &Pattern<'_>) -> Anomaly {
         key: Some(key.clone()),
         witnesses: pattern.witnesses().into_iter().map(|operation| operation.invoked).collect(),
         nodes: known(std::iter::once(&pattern.accused().node)),
+        accused: Vec::new(),
         detail,
     }
 }
@@ -177,5 +178,6 @@ pub(crate) fn general(
         nodes = known(core.iter().filter(answered).map(|operation| &operation.node));
     }
     let witnesses = core.iter().map(|operation| operation.invoked).collect();
-    Anomaly { kind: AnomalyKind::NonLinearizable, key, witnesses, nodes, detail }
+    let (kind, accused) = (AnomalyKind::NonLinearizable, Vec::new());
+    Anomaly { kind, key, witnesses, nodes, accused, detail }
 }

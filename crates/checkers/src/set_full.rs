@@ -283,7 +283,7 @@ fn anomaly<'a>(
     witnesses.sort_unstable();
     witnesses.dedup();
     let nodes = known(std::iter::once(&wrong.node));
-    Anomaly { kind, key: Some(key.clone()), witnesses, nodes, detail }
+    Anomaly { kind, key: Some(key.clone()), witnesses, nodes, accused: Vec::new(), detail }
 }
 
 fn phantom(key: &Key, value: &Value, adds: &[&Operation], reads: &[Read<'_>]) -> Option<Anomaly> {

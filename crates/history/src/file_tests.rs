@@ -63,6 +63,7 @@ fn every_event() -> Vec<Event> {
         process: 1,
         call: Index(0),
         outcome,
+        said: None,
     }));
     events.extend([
         Event::Inject { id: FaultId(1), fault: Fault::Partition { shape: "halves".into(), cuts } },
@@ -74,6 +75,7 @@ fn every_event() -> Vec<Event> {
         Event::Injected { id: FaultId(3), injection: Injection::Indeterminate("none yet".into()) },
         Event::Injected { id: FaultId(3), injection: Injection::Installed("7 told".into()) },
         Event::Phase(Phase::Settle),
+        Event::Probe { node: node(), healthy: true, detail: "ok".into() },
         Event::Note("n2 is primary".into()),
     ]);
     events

@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use perjury_checkers::{ModelName, Online, Options, Proof};
 use perjury_history::import::Format;
-use perjury_history::{Entries, Entry, FileError, Order, Truncation, Verdict, verify_sum};
+use perjury_history::{
+    Entries, Entry, Event, FileError, Order, Phase, Truncation, Verdict, verify_sum,
+};
 use serde_json::json;
 
 use super::{Said, Settings, file, shown};
@@ -88,6 +90,10 @@ fn feed(
     let mut read = 0;
     let early = loop {
         let Some(entry) = next()? else { break None };
+        if matches!(entry.event, Event::Phase(Phase::Scrub)) {
+            // What follows are the nodes' own copies, which may lag behind.
+            break None;
+        }
         read += 1;
         match online.push(&entry) {
             Ok(None) => {}

@@ -139,18 +139,37 @@ impl Database for Etcd {
         })
     }
 
+    fn connect_local<'a>(
+        &'a self,
+        node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<Box<dyn Client>, Cause>>> {
+        Some(Box::pin(async move {
+            let connection = Connection::open(client_address(node)).await?;
+            let client = client::EtcdClient::new(connection, Reads::Serializable);
+            Ok(Box::new(client) as Box<dyn Client>)
+        }))
+    }
+
+    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+        Some(Box::pin(async move {
+            let asking = async {
+                let mut connection = Connection::open(client_address(node)).await?;
+                connection.get("/health").await.map_err(http::HttpError::into_cause)
+            };
+            let health = limited(asking).await?;
+            match health["health"] == "true" {
+                true => Ok(()),
+                false => Err(Cause::new("unhealthy", health.to_string())),
+            }
+        }))
+    }
+
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(async move {
             for node in &topology.nodes {
-                let asking = async {
-                    let mut connection = Connection::open(client_address(node)).await?;
-                    connection.get("/health").await.map_err(http::HttpError::into_cause)
-                };
-                let health =
-                    limited(asking).await.map_err(|cause| format!("{}: {cause}", node.name))?;
-                if health["health"] != "true" {
-                    return Err(format!("{}: health is {health}", node.name));
-                }
+                let Some(asking) = self.probe(node) else { continue };
+                asking.await.map_err(|cause| format!("{}: {cause}", node.name))?;
             }
             Ok(())
         })

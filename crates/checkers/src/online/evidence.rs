@@ -28,6 +28,7 @@ pub(super) fn of_read(read: &Operation, key: &Key, kind: AnomalyKind, why: &str)
         key: Some(key.clone()),
         witnesses: vec![read.invoked],
         nodes: known(std::iter::once(&read.node)),
+        accused: Vec::new(),
         detail: format!("{}, but {why}.", explain::saw(read, key)),
     }
 }

@@ -27,8 +27,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use perjury_history::{
-    Anomaly, Call, Cause, Entry, Event, History, Index, Key, NodeName, Operation, Outcome, Process,
-    Value, Verdict,
+    Anomaly, Call, Cause, Entry, Event, History, Index, Key, NodeName, Operation, Outcome, Phase,
+    Process, Value, Verdict,
 };
 
 use crate::{Budget, ModelName, Options, assumptions, set_full};
@@ -49,7 +49,7 @@ const PREFIX_TIME: Duration = Duration::from_secs(10);
 /// let call = Call::Read { key: Key::from("x") };
 /// let asked = Event::Invoke { process: 0, node: "n1".into(), call };
 /// let outcome = Outcome::Ok(Reply::Value(Value::Int(7)));
-/// let answered = Event::Complete { process: 0, call: Index(0), outcome };
+/// let answered = Event::Complete { process: 0, call: Index(0), outcome, said: None };
 /// online.push(&Entry { index: Index(0), time: 10, event: asked })?;
 /// online.push(&Entry { index: Index(1), time: 20, event: answered })?;
 /// let proof = online.finish().proof.expect("nobody wrote 7");
@@ -139,7 +139,7 @@ impl Online {
                 Event::Invoke { process, node, call } => {
                     self.invoke(entry, *process, node, call)?;
                 }
-                Event::Complete { process, call, outcome } => {
+                Event::Complete { process, call, outcome, .. } => {
                     self.complete(entry, *process, *call, outcome)?;
                 }
                 _ => {}
@@ -167,6 +167,7 @@ impl Online {
             invoked: entry.index,
             start: entry.time,
             completion: None,
+            said: None,
         };
         if let Some(problem) = assumptions::misfit(&operation, self.options.model) {
             return Err(problem);
@@ -279,6 +280,9 @@ pub(crate) fn longest_prefix(history: &History, options: &Options) -> Option<u64
     for (number, entry) in history.entries.iter().enumerate() {
         if number % 1024 == 0 && meter.exceeded() {
             return None;
+        }
+        if matches!(entry.event, Event::Phase(Phase::Scrub)) {
+            break;
         }
         if online.push(entry).ok()?.is_some() {
             break;

@@ -48,6 +48,7 @@ impl Start {
                 invoked: Index(u64::MAX),
                 start: time,
                 completion: Some((Index(u64::MAX), time, Outcome::Ok(reply))),
+                said: None,
             });
         }
         all.extend(self.pending.iter().chain(held).cloned());
@@ -117,6 +118,11 @@ impl Start {
                 let add = |element| Call::Add { key: key(), element };
                 from(elements.into_iter().map(add).collect())
             }),
+            // What is left of these is not said by calls: all is kept.
+            ModelName::Stack
+            | ModelName::PriorityQueue
+            | ModelName::Log
+            | ModelName::FencedLock => None,
             ModelName::MultiRegister => {
                 let model = MultiRegister(initial_registers(&group, initial));
                 passage.ends(&model, translate::transactions(&group), |registers| {

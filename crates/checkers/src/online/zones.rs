@@ -357,6 +357,7 @@ impl Pending {
             invoked: self.invoked,
             start: self.start,
             completion: None,
+            said: None,
         }
     }
 }

@@ -7,6 +7,8 @@ mod certificates;
 mod corpus;
 mod every_model;
 mod histories;
+mod liar;
+mod lies;
 mod minimize;
 mod naive;
 mod objects;

@@ -62,6 +62,7 @@ fn judge<M>(
     load: impl Fn(u64) -> Vec<Operation<M::Input, M::Output>>,
 ) where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {

@@ -67,6 +67,7 @@ fn assert_evidence<M>(
     illegal: impl Fn(&[Operation<M::Input, M::Output>]) -> bool,
 ) where
     M: Model,
+    M::State: Send + Sync,
     M::Input: Clone,
     M::Output: Clone,
 {

@@ -92,6 +92,7 @@ pub fn brute<M>(
 ) -> bool
 where
     M: Model,
+    M::State: Send + Sync,
     M::Input: Clone + PartialEq,
     M::Output: Clone,
 {

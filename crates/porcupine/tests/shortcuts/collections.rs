@@ -31,6 +31,7 @@ fn write(letter: Letter) -> (QueueInput<u8>, QueueOutput<u8>) {
 fn alphabet<M>(renaming: Renaming) -> Alphabet<M>
 where
     M: Model<Input = QueueInput<u8>, Output = QueueOutput<u8>>,
+    M::State: Send + Sync,
 {
     let one_each = |kind: u8| (1..=5).map(move |value| letter(kind, value));
     let mut answered: Vec<Letter> = one_each(ENQUEUE).chain(one_each(DEQUEUE)).collect();
@@ -74,6 +75,7 @@ fn add_enqueues(history: &[Op], core: &mut Vec<usize>) {
 fn all<M>(model: &M, renaming: Renaming, most: usize, fits: impl Fn(&[Letter]) -> bool) -> Tally
 where
     M: Model<Input = QueueInput<u8>, Output = QueueOutput<u8>> + Sync,
+    M::State: Send + Sync,
 {
     everything(model, &alphabet(renaming), most, &answers(), fits, add_enqueues)
 }
@@ -127,6 +129,7 @@ fn all_collections_of_five_operations_whatever_was_seen() {
 fn truth<M>(model: &M, prng: &mut Prng, answer: impl Fn(&M::State) -> Option<u8>) -> Vec<Op>
 where
     M: Model<Input = QueueInput<u8>, Output = QueueOutput<u8>>,
+    M::State: Send + Sync,
 {
     let count = 1 + prng.below(12);
     // Elements in an order that is not that of their enqueues.
@@ -155,6 +158,7 @@ where
 fn draw<M>(model: &M, prng: &mut Prng, answer: impl Fn(&M::State) -> Option<u8>) -> Vec<Op>
 where
     M: Model<Input = QueueInput<u8>, Output = QueueOutput<u8>>,
+    M::State: Send + Sync,
 {
     let mut history = truth(model, prng, answer);
     if !history.is_empty() {
@@ -170,6 +174,7 @@ where
 fn known<M>(model: &M, answer: impl Fn(&M::State) -> Option<u8>, lies: &[Letter])
 where
     M: Model<Input = QueueInput<u8>, Output = QueueOutput<u8>> + Sync,
+    M::State: Send + Sync,
 {
     let mut prng = Prng(31);
     let mut tally = Tally::default();

@@ -24,6 +24,7 @@ pub fn everything<M>(
 ) -> Tally
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync + Clone + PartialEq + Debug,
     M::Output: Sync + Clone + Debug,
 {
