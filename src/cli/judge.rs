@@ -1,11 +1,13 @@
 //! From a run's folder to its verdict and its report.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use perjury_checkers::{Expected, ModelName, Options, judge, sentence, worst};
-use perjury_history::{Event, Finding, History, Judgement, Phase, Value, Verdict};
+use perjury_checkers::{Expected, ModelName, Options, judge, liars, sentence, worst};
+use perjury_history::{Event, Finding, History, Judgement, NodeName, Phase, Value, Verdict};
 
 use crate::config::RunSpec;
+use crate::databases::Claims;
 use crate::report;
 use crate::store::{Environment, RunFolder, StoreError};
 
@@ -54,7 +56,7 @@ pub fn judge_run(
         budget,
     };
     let findings = judge(&history, &options);
-    let mut judgement = judgement(findings, environment.as_ref(), spec.as_ref());
+    let mut judgement = judgement(findings, &liars(&history), environment.as_ref(), spec.as_ref());
     if judgement.compromised.is_some() && failed_before_its_load(&history) {
         judgement.sentence = format!(
             "Nothing was asked of {}: the run failed before its load.",
@@ -108,8 +110,25 @@ fn subject(spec: Option<&RunSpec>) -> String {
     )
 }
 
+/// Why an anomaly is outside the claim, if it is.
+fn outside(claims: &Claims, liars: &BTreeSet<NodeName>) -> Option<String> {
+    let names = || liars.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ");
+    let bound = claims.byzantine;
+    let beyond = (liars.len() > bound).then(|| {
+        format!(
+            "beyond the bound: {} lied or was corrupted, {} in all, and it claims to withstand \
+             {bound}",
+            names(),
+            liars.len()
+        )
+    });
+    let reasons: Vec<String> = beyond.into_iter().chain(claims.exempt.clone()).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
 fn judgement(
     findings: Vec<Finding>,
+    liars: &BTreeSet<NodeName>,
     environment: Option<&Environment>,
     spec: Option<&RunSpec>,
 ) -> Judgement {
@@ -120,7 +139,8 @@ fn judgement(
         (_, Some(ended)) => ended.compromised.clone(),
         (None, None) => None,
     };
-    let exempt = environment.and_then(|environment| environment.claims.exempt.clone());
+    let claims = environment.map(|environment| &environment.claims);
+    let exempt = claims.and_then(|claims| outside(claims, liars));
     Judgement {
         schema: SCHEMA,
         verdict,

@@ -67,6 +67,9 @@ pub struct Claims {
     pub source: String,
     /// What the promise does not cover; then an anomaly of that kind is outside the claim.
     pub exempt: Option<String>,
+    /// How many nodes may lie without breaking it; 0 for what only withstands crashes.
+    #[serde(default)]
+    pub byzantine: usize,
 }
 
 /// The ports that are dialled, and how messages are told apart there.

@@ -71,6 +71,7 @@ impl Database for Etcd {
                       without a majority nothing is served"
                 .into(),
             source: "etcd documentation, \"KV API guarantees\"".into(),
+            byzantine: 0,
             exempt: (self.options.reads == Reads::Serializable).then(|| {
                 "reads were asked for as serializable: the documentation says that such a read may \
                  be stale"

@@ -216,6 +216,7 @@ impl Database for Postgres {
             source: "PostgreSQL 15 documentation: 13.2.1 Read Committed Isolation Level, 30.1 \
                      Reliability, 27.2.8 Synchronous Replication, 27.3 Failover"
                 .into(),
+            byzantine: 0,
             exempt: (!exempt.is_empty()).then(|| exempt.join("; ")),
         }
     }

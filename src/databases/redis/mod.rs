@@ -123,6 +123,7 @@ impl Database for Redis {
             promise: "Sentinel keeps a primary available by failover; replication is asynchronous"
                 .into(),
             source: "Redis documentation, \"High availability with Redis Sentinel\"".into(),
+            byzantine: 0,
             exempt: Some(
                 "the documentation says that acknowledged writes may be lost during failures: an \
                  application that needs them must not rely on this set-up"

@@ -185,6 +185,7 @@ impl Database for Toy {
             promise: "every operation is linearizable; while the primary is down, none is served"
                 .into(),
             source: "src/databases/toy".into(),
+            byzantine: 0,
             exempt: None,
         }
     }

@@ -17,6 +17,7 @@
 //! doubt as an answer.
 
 mod blame;
+mod bound;
 pub(crate) mod causality;
 mod contract;
 mod divergence;
@@ -31,6 +32,8 @@ mod regression;
 mod stated;
 mod values;
 mod versions;
+
+pub use bound::liars;
 
 use perjury_history::seal::Seals;
 use perjury_history::{Finding, History, Operation, Value};

@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 
 use perjury_history::{
-    AnomalyKind, Event, Fault, FaultId, History, Key, NodeName, Operation, Outcome,
+    AnomalyKind, Event, Fault, FaultId, History, Key, NodeName, Operation, Outcome, Rot,
 };
 
 use super::Record;
@@ -112,6 +112,19 @@ fn lives<'a>(history: &History, group: &[&'a Operation]) -> Vec<Vec<&'a Operatio
     lives.into_iter().map(|(_, life)| life).collect()
 }
 
+/// Does the database begin a new life on the nodes of the fault?
+fn restarts(fault: &Fault) -> bool {
+    match fault {
+        Fault::Partition { .. } | Fault::Pause { .. } | Fault::Lie(_) => false,
+        Fault::Kill { .. } | Fault::Restart { .. } => true,
+        Fault::Corrupt(corruption) => match &corruption.what {
+            Rot::Memory(_) => false,
+            Rot::Files(files) => files.crash,
+            Rot::RollBack => true,
+        },
+    }
+}
+
 /// When each node may have been taken back, in order.
 fn breaks(history: &History) -> HashMap<NodeName, Vec<u64>> {
     let mut faults: HashMap<FaultId, Vec<NodeName>> = HashMap::new();
@@ -119,8 +132,7 @@ fn breaks(history: &History) -> HashMap<NodeName, Vec<u64>> {
     for entry in &history.entries {
         let id = match &entry.event {
             Event::Inject { id, fault } => {
-                let harmless = matches!(fault, Fault::Partition { .. } | Fault::Pause { .. });
-                let nodes = if harmless { Vec::new() } else { fault.nodes() };
+                let nodes = if restarts(fault) { fault.nodes() } else { Vec::new() };
                 faults.insert(*id, nodes);
                 id
             }
