@@ -66,7 +66,7 @@ declarations! {
         "postgres-standby-reads" "postgres-sync" "redis"
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
-    Nemesis "nemeses": "all" "bit-rot" "crashes" "demo" "false-promises" "liars" "memory" "none" "partitions" "pauses";
+    Nemesis "nemeses": "all" "bit-rot" "crashes" "demo" "equivocation" "false-promises" "liars" "memory" "none" "partitions" "pauses";
     Suite "suites": "demo" "demo-docker" "toy";
 }
 

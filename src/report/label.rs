@@ -1,5 +1,6 @@
 //! An operation in a few letters, in a cell of a table, or in a sentence.
 
+use perjury_history::seal::Seal;
 use perjury_history::{Call, Micro, Outcome, Reply, Value};
 
 use super::escape::{clip, shorten};
@@ -75,7 +76,7 @@ pub fn raw(call: &Call, outcome: Option<&Outcome>) -> String {
         _ => {}
     }
     let text = |value: &&Value| match value {
-        Value::Text(text) if **text != *value.to_string() => Some(text.to_string()),
+        Value::Text(text) if Seal::parse(text).is_some() => Some(text.to_string()),
         _ => None,
     };
     clip(&all.iter().filter_map(text).collect::<Vec<_>>().join(" "), CELL)

@@ -94,27 +94,34 @@ pub fn kinds(model: ModelName) -> Vec<Kind> {
             kinds.extend(both(Call::Acquire { key: x() }, done()));
             kinds.extend(both(Call::Release { key: x() }, done()));
         }
-        ModelName::FencedLock => {
-            for token in 0..4 {
-                kinds.push((Call::Acquire { key: x() }, saw(token)));
-            }
-            kinds.push((Call::Acquire { key: x() }, info()));
-            for _ in 0..2 {
-                kinds.extend(both(Call::Release { key: x() }, done()));
-            }
-        }
-        ModelName::Log => {
-            for element in [7, 8] {
-                let append = || Call::Append { key: x(), value: element.into() };
-                kinds.extend(both(append(), done()));
-                kinds.extend([0, 1].map(|position| (append(), saw(position))));
-            }
-            for shown in [vec![], vec![7], vec![8], vec![7, 8], vec![8, 7]] {
-                let elements = shown.into_iter().map(Value::Int).collect();
-                kinds.push((Call::ReadAll { key: x() }, ok(Reply::Elements(elements))));
-            }
-        }
+        ModelName::FencedLock | ModelName::Log => kinds = numbered(model),
         ModelName::MultiRegister => kinds = transactions(),
+    }
+    kinds
+}
+
+/// What is answered with tokens or positions.
+fn numbered(model: ModelName) -> Vec<Kind> {
+    let x = || key("x");
+    let mut kinds = Vec::new();
+    if model == ModelName::FencedLock {
+        for token in 0..4 {
+            kinds.push((Call::Acquire { key: x() }, saw(token)));
+        }
+        kinds.push((Call::Acquire { key: x() }, info()));
+        for _ in 0..2 {
+            kinds.extend(both(Call::Release { key: x() }, Reply::Done));
+        }
+        return kinds;
+    }
+    for element in [7, 8] {
+        let append = || Call::Append { key: x(), value: element.into() };
+        kinds.extend(both(append(), Reply::Done));
+        kinds.extend([0, 1].map(|position| (append(), saw(position))));
+    }
+    for shown in [vec![], vec![7], vec![8], vec![7, 8], vec![8, 7]] {
+        let elements = shown.into_iter().map(Value::Int).collect();
+        kinds.push((Call::ReadAll { key: x() }, ok(Reply::Elements(elements))));
     }
     kinds
 }

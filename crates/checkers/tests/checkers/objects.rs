@@ -133,25 +133,7 @@ fn apply(operation: &Operation, state: &State) -> Vec<State> {
         }),
         (call, State::Queue(_) | State::Bag(_)) => queue(call, reply, state),
         (call, State::Stack(all) | State::Ranks(all)) => ordered(call, reply, state, all.clone()),
-        (Call::Append { value, .. }, State::Log(log)) => {
-            let fits = match reply {
-                Some(Reply::Value(position)) => *position == Value::Int(log.len() as i64),
-                _ => true,
-            };
-            let log = [&log[..], std::slice::from_ref(value)].concat();
-            if fits { vec![State::Log(log)] } else { vec![] }
-        }
-        (Call::ReadAll { .. }, State::Log(log)) => fits(match reply {
-            Some(Reply::Elements(seen)) => seen == log,
-            _ => true,
-        }),
-        // Any token that is greater, where it is not known.
-        (Call::Acquire { .. }, State::Fenced(false, last)) => (last + 1..12)
-            .filter(|token| seen.is_none_or(|seen| *seen == Value::Int(*token)))
-            .map(|token| State::Fenced(true, token))
-            .collect(),
-        (Call::Release { .. }, State::Fenced(true, last)) => vec![State::Fenced(false, *last)],
-        (_, State::Fenced(..)) => vec![],
+        (call, State::Log(_) | State::Fenced(..)) => numbered(call, reply, state),
         (Call::Acquire { .. }, State::Held(false)) => vec![State::Held(true)],
         (Call::Release { .. }, State::Held(true)) => vec![State::Held(false)],
         (_, State::Held(_)) => vec![],
@@ -177,6 +159,32 @@ fn apply(operation: &Operation, state: &State) -> Vec<State> {
             vec![State::Values(values)]
         }
         (call, _) => panic!("{call}"),
+    }
+}
+
+/// A log, or a lock with tokens.
+fn numbered(call: &Call, reply: Option<&Reply>, state: &State) -> Vec<State> {
+    let told = |number: i64| match reply {
+        Some(Reply::Value(told)) => *told == Value::Int(number),
+        _ => true,
+    };
+    match (call, state) {
+        (Call::Append { value, .. }, State::Log(log)) => {
+            let fits = told(log.len() as i64);
+            let log = [&log[..], std::slice::from_ref(value)].concat();
+            if fits { vec![State::Log(log)] } else { vec![] }
+        }
+        (Call::ReadAll { .. }, State::Log(log)) => match reply {
+            Some(Reply::Elements(seen)) if seen != log => vec![],
+            _ => vec![state.clone()],
+        },
+        // Any token that is greater, where it is not known.
+        (Call::Acquire { .. }, State::Fenced(false, last)) => {
+            let tokens = (last + 1..12).filter(|token| told(*token));
+            tokens.map(|token| State::Fenced(true, token)).collect()
+        }
+        (Call::Release { .. }, State::Fenced(true, last)) => vec![State::Fenced(false, *last)],
+        _ => vec![],
     }
 }
 
