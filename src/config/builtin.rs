@@ -59,15 +59,16 @@ macro_rules! declarations {
 }
 
 declarations! {
-    Cluster "clusters": "docker" "local" "processes" "ssh" "vagrant";
+    Cluster "clusters": "docker" "local" "local-4" "local-7" "processes" "ssh" "vagrant";
     Database "databases":
         "etcd" "etcd-serializable"
+        "hotstuff" "hotstuff-published" "hotstuff-quorum-reads" "hotstuff-single-reads"
         "postgres" "postgres-async" "postgres-checksums" "postgres-standby-reads" "postgres-sync"
         "redis"
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
-    Nemesis "nemeses": "all" "crashes" "demo" "none" "partitions" "pauses";
-    Suite "suites": "demo" "demo-docker" "toy";
+    Nemesis "nemeses": "all" "crash-one" "crashes" "demo" "none" "partitions" "pauses";
+    Suite "suites": "demo" "demo-docker" "hotstuff" "toy";
 }
 
 /// The text of a declaration that comes with the program.

@@ -7,13 +7,13 @@
 
 #[cfg(feature = "db-etcd")]
 pub mod etcd;
+pub mod hotstuff;
 mod plan;
 #[cfg(feature = "db-postgres")]
 pub mod postgres;
 #[cfg(feature = "db-redis")]
 pub mod redis;
 pub mod toy;
-#[cfg(any(feature = "db-etcd", feature = "db-postgres", feature = "db-redis"))]
 mod wire;
 
 use std::future::Future;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use perjury_history::{Call, Cause, Node, NodeName, Reply, Topology};
 use serde::{Deserialize, Serialize};
 
-pub use plan::{Plan, Program, Step};
+pub use plan::{Plan, Program, Step, Upload};
 
 /// A future in a box, so that the traits here can be trait objects.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -75,7 +75,7 @@ pub trait Database: Send + Sync {
     /// run's own).
     fn plan(&self, node: &Node, topology: &Topology, dir: &str) -> Plan;
 
-    /// The argv that prints its version.
+    /// The argv that prints its version. It runs in the first directory of the plan.
     fn version(&self) -> Vec<String>;
 
     /// Opens a connection for a client whose home is `node`. Nothing has been asked yet, so every
@@ -101,6 +101,8 @@ pub enum Spec {
     /// etcd 3.4 or later.
     #[cfg(feature = "db-etcd")]
     Etcd(etcd::Options),
+    /// `hotstuff_rs` 0.4, a Byzantine fault tolerant library, with a server of ours on top.
+    Hotstuff(hotstuff::Options),
     /// PostgreSQL 15, alone or with standbys.
     #[cfg(feature = "db-postgres")]
     Postgres(postgres::Options),
@@ -117,6 +119,7 @@ impl Spec {
         match self {
             #[cfg(feature = "db-etcd")]
             Spec::Etcd(options) => Arc::new(etcd::Etcd::new(options.clone())),
+            Spec::Hotstuff(options) => Arc::new(hotstuff::Hotstuff::new(options.clone())),
             #[cfg(feature = "db-postgres")]
             Spec::Postgres(options) => Arc::new(postgres::Postgres::new(options.clone())),
             #[cfg(feature = "db-redis")]
