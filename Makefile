@@ -6,7 +6,8 @@ AGENT_TARGET := x86_64-unknown-linux-gnu
 AGENT := target/$(AGENT_TARGET)/agent/perjury-agent
 PERJURY := target/release/perjury
 
-.PHONY: demo test verify fix bench agent build hotstuff setup-build setup-demo setup-test clean-room
+.PHONY: demo test verify fix bench exhaustive agent build hotstuff setup-build setup-demo setup-test \
+	clean-room
 
 demo: setup-demo build
 	./.ci/demo $(PERJURY)
@@ -26,6 +27,10 @@ fix:
 
 bench: setup-build
 	$(CARGO) bench --workspace
+
+# All small histories of every model, against the definition: minutes.
+exhaustive:
+	$(CARGO) test -p perjury-porcupine --test shortcuts -- --ignored
 
 build: setup-build agent
 	$(CARGO) build --release

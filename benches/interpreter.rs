@@ -1,38 +1,44 @@
 //! How many operations a second the interpreter can record: a client that answers at once, 100
-//! workers, the history on disk. Compared with Jepsen's published 45,000 a second, and its memory
-//! at two lengths of the run, which should not differ.
+//! workers, the history on disk; also while another thread judges it. Compared with Jepsen's
+//! published 45,000 a second, and its memory at two lengths of the run, which should not differ.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use perjury::databases::{Boxed, Client, Refusal};
 use perjury::generators::{FromFn, Limit};
-use perjury::runner::{Clock, Connect, Interpreter};
+use perjury::runner::{Clock, Connect, Follower, Interpreter, Seen};
 use perjury::seed::{Seed, Stream};
 use perjury_history::{Call, Cause, Header, Reply, Topology, Value, Writer};
 
 const WORKERS: usize = 100;
 const JEPSEN: f64 = 45_000.0;
 
-struct Noop;
+/// A register that answers at once.
+struct Register(Arc<Mutex<Value>>);
 
-impl Client for Noop {
+impl Client for Register {
     fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>> {
+        let mut state = self.0.lock().expect("nobody panics");
         let reply = match call {
-            Call::Read { .. } => Reply::Value(Value::Int(7)),
-            _ => Reply::Done,
+            Call::Write { value, .. } => {
+                *state = value.clone();
+                Reply::Done
+            }
+            _ => Reply::Value(state.clone()),
         };
         Box::pin(async move { Ok(reply) })
     }
 }
 
 fn main() {
-    for operations in [500_000, 2_000_000] {
-        let (seconds, bytes) = run(operations);
+    for (operations, online) in [(500_000, false), (2_000_000, false), (2_000_000, true)] {
+        let (seconds, bytes) = run(operations, online);
         let rate = operations as f64 / seconds;
         println!(
-            "interpreter: {operations} ops in {seconds:.2} s = {rate:.0} ops/s, {:.1} times \
+            "interpreter{}: {operations} ops in {seconds:.2} s = {rate:.0} ops/s, {:.1} times \
              Jepsen's {JEPSEN:.0}; {} MB history; peak memory {} MB",
+            if online { ", judged meanwhile" } else { "" },
             rate / JEPSEN,
             bytes / 1_000_000,
             peak_kb() / 1000
@@ -40,12 +46,17 @@ fn main() {
     }
 }
 
-fn run(operations: u64) -> (f64, u64) {
+fn run(operations: u64, online: bool) -> (f64, u64) {
     let path = std::env::temp_dir().join(format!("perjury-bench-{}.jsonl", std::process::id()));
     let header = Header::new("bench", "register", Topology::default());
     let writer = Writer::create(&path, &header).expect("the history can be created");
-    let connect: Connect =
-        Arc::new(|_| Box::pin(async { Ok::<Box<dyn Client>, Cause>(Box::new(Noop)) }));
+    let state = Arc::new(Mutex::new(Value::Nil));
+    let connect: Connect = Arc::new(move |_| {
+        let client = Register(Arc::clone(&state));
+        Box::pin(async { Ok::<Box<dyn Client>, Cause>(Box::new(client)) })
+    });
+    // In a thread of its own, which reads what is written.
+    let follower = online.then(|| Follower::start(&path).expect("the history can be read"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let begin = Instant::now();
     runtime.expect("a runtime").block_on(async {
@@ -59,6 +70,9 @@ fn run(operations: u64) -> (f64, u64) {
         interpreter.run(&mut load, &mut stop).await.expect("the load runs");
     });
     let seconds = begin.elapsed().as_secs_f64();
+    let seen = follower.as_ref().map(Follower::seen);
+    assert!(matches!(seen, None | Some(Seen::Nothing)), "a right history is right: {seen:?}");
+    drop(follower);
     let bytes = std::fs::metadata(&path).map_or(0, |meta| meta.len());
     std::fs::remove_file(&path).expect("the history can be removed");
     (seconds, bytes)
@@ -69,7 +83,8 @@ fn draw(stream: &mut Stream) -> Call {
     if stream.one_in(2) {
         Call::Read { key }
     } else {
-        let value = Value::Int(i64::try_from(stream.below(1000)).unwrap_or(0));
+        // As good as distinct.
+        let value = Value::Int(stream.below(1 << 62) as i64);
         Call::Write { key, value }
     }
 }

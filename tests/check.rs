@@ -125,11 +125,90 @@ fn a_file_is_judged_entry_by_entry() {
     let files = Files::new();
     files.put("good.edn", GOOD);
     let ended = files.bench.perjury(&["check", "good.edn", "--online"]);
-    ended.expect(0, &["good.edn: valid (register, ", "read 4 of 4 entries"]);
+    ended.expect(0, &["good.edn: valid (register, ", "4 entries were read, at most "]);
     files.put("bad.edn", &(bad() + GOOD));
     let ended = files.bench.perjury(&["check", "bad.edn", "--online", "--json"]);
-    ended.expect(1, &["read 5 of 8 entries", "Before them register can only have held 1"]);
+    let told = "proved at #3, 5 entries were read\nbad.edn: phantom-value: Process 1 read 2";
+    ended.expect(1, &[told]);
     assert_eq!(ended.json()["entries-read"], 5);
+    assert_eq!(ended.json()["proved-at"], 3);
+    files.put("ill.edn", &GOOD.replace(":f :read", ":f :add"));
+    files.bench.perjury(&["check", "ill.edn", "--online", "--model", "register"]).expect(
+        2,
+        &[
+            "ill.edn: unknown (register, ",
+            "cannot be judged: the model register knows read, write, but #2 is a",
+        ],
+    );
+    files.bench.perjury(&["check", "nothing.edn", "--online"]).expect(3, &["nothing.edn"]);
+}
+
+/// A history of our own: so many writes and reads, the last one wrong if it is to be.
+fn own(operations: u64, wrong: bool) -> String {
+    let mut text =
+        "{\"perjury-history\":1,\"run\":\"r\",\"model\":\"register\",\"nodes\":[]}\n".to_owned();
+    for at in 0..operations {
+        let is_write = at % 2 == 0;
+        let (word, node) = (if is_write { "write" } else { "read" }, "n1");
+        let asked = if is_write { format!(",\"value\":{at}") } else { String::new() };
+        let lie = wrong && at + 1 == operations;
+        let seen = if lie { 0 } else { at - u64::from(!is_write) };
+        let answer = if is_write { String::new() } else { format!(",\"value\":{seen}") };
+        let reply = if is_write { "done" } else { "value" };
+        let head = |index: u64, kind: &str| {
+            format!("{{\"index\":{index},\"time\":{},\"type\":\"{kind}\",\"process\":1", 10 * index)
+        };
+        text += &head(2 * at, "invoke");
+        text += &format!(",\"node\":\"{node}\",\"f\":\"{word}\",\"key\":\"x\"{asked}}}\n");
+        text += &head(2 * at + 1, "ok");
+        text += &format!(",\"call\":{},\"f\":\"{reply}\"{answer}}}\n", 2 * at);
+    }
+    text
+}
+
+/// Compresses the file to another one.
+fn compress(path: &str, into: &str) {
+    use std::io::Write;
+    let bytes = std::fs::read(path).unwrap();
+    let file = std::fs::File::create(into).unwrap();
+    if into.ends_with(".gz") {
+        let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        encoder.write_all(&bytes).unwrap();
+        encoder.finish().unwrap();
+    } else {
+        zstd::stream::copy_encode(bytes.as_slice(), file, 1).unwrap();
+    }
+}
+
+#[test]
+fn our_own_files_are_read_entry_by_entry_also_when_they_are_compressed() {
+    let files = Files::new();
+    for (wrong, code) in [(false, 0), (true, 1)] {
+        let plain = files.put("h.jsonl", &own(500, wrong));
+        for ending in ["", ".gz", ".zst"] {
+            let path = format!("{plain}{ending}");
+            if !ending.is_empty() {
+                compress(&plain, &path);
+            }
+            let ended = files.bench.perjury(&["check", &path, "--online", "--json"]);
+            let what = if wrong { "proved at #999" } else { "1000 entries were read" };
+            ended.expect(code, &[what]);
+            // The same as of the whole, and without keeping it.
+            files.bench.perjury(&["check", &path]).expect(code, &[]);
+            if !wrong {
+                assert!(ended.json()["most-held"].as_u64().unwrap() < 200, "{}", ended.stdout);
+            }
+        }
+        // What follows a proof is not looked at; what is cut off is said.
+        let cut = own(500, wrong) + "{\"index\":1000,";
+        files.put("cut.jsonl", &cut);
+        let told = ["proved at #999", "cut off at line 1002: 14 bytes"][usize::from(!wrong)];
+        files.bench.perjury(&["check", "cut.jsonl", "--online"]).expect(code, &[told]);
+    }
+    let damaged = own(5, false).replace("\"index\":6", "\"index\":9");
+    files.put("damaged.jsonl", &damaged);
+    let told = ["damaged.jsonl:8: entry 9 stands where 6 should"];
+    files.bench.perjury(&["check", "damaged.jsonl", "--online"]).expect(3, &told);
 }
 
 #[test]
@@ -216,4 +295,163 @@ fn a_model_without_a_checker_is_unknown() {
     }
     let proof = files.put("proof.jsonl", "");
     files.bench.perjury(&["check", "list.edn", "--verify", &proof]).expect(2, &[]);
+}
+
+const JSON: &str = "[{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":1},\n\
+    {\"process\":0,\"type\":\"ok\",\"f\":\"write\",\"value\":1},\n\
+    {\"process\":1,\"type\":\"invoke\",\"f\":\"read\",\"value\":null},\n\
+    {\"process\":1,\"type\":\"ok\",\"f\":\"read\",\"value\":1}]";
+
+const LOG: &str = "INFO  jepsen.util - 0\t:invoke\t:write\t1\n\
+    INFO  jepsen.util - 0\t:ok\t:write\t1\nINFO  jepsen.util - 1\t:invoke\t:read\tnil\n\
+    INFO  jepsen.util - 1\t:ok\t:read\t1\n";
+
+const KV: &str = "{:process 0, :type :invoke, :f :put, :key \"k\", :value \"1\"}\n\
+    {:process 0, :type :ok, :f :put, :key \"k\", :value \"1\"}\n\
+    {:process 1, :type :invoke, :f :get, :key \"k\", :value nil}\n\
+    {:process 1, :type :ok, :f :get, :key \"k\", :value \"1\"}\n";
+
+#[test]
+fn every_format_is_told_from_its_content_or_by_its_name() {
+    let files = Files::new();
+    for (format, text) in [
+        ("perjury", own(4, false)),
+        ("jepsen-edn", GOOD.to_owned()),
+        ("jepsen-json", JSON.to_owned()),
+        ("jepsen-log", LOG.to_owned()),
+        ("porcupine-kv", KV.to_owned()),
+    ] {
+        let plain = files.put(&format!("{format}.txt"), &text);
+        for ending in ["", ".gz", ".zst"] {
+            let path = format!("{plain}{ending}");
+            if !ending.is_empty() {
+                compress(&plain, &path);
+            }
+            for word in [format, "auto"] {
+                let ended = files.bench.perjury(&["check", &path, "--format", word, "--json"]);
+                ended.expect(0, &["valid ("]);
+                assert_eq!(ended.json()["format"], format, "{word}");
+                let ended = files.bench.perjury(&["check", &path, "--format", word, "--online"]);
+                ended.expect(0, &["valid ("]);
+            }
+        }
+    }
+    let ended = files.bench.perjury(&["check", "jepsen-edn.txt", "--format", "pickle"]);
+    ended.expect(64, &["unknown history format \"pickle\"; expected auto, perjury"]);
+    files.put("garbage.txt", "this is no history");
+    files.bench.perjury(&["check", "garbage.txt"]).expect(3, &["garbage.txt:1: "]);
+}
+
+#[test]
+fn every_model_is_known_by_its_word() {
+    let files = Files::new();
+    let edn = |calls: &[(&str, &str, &str)]| -> String {
+        let entry = |kind: &str, f: &str, value: &str| {
+            format!("{{:process 0 :type {kind} :f {f} :value {value}}}\n")
+        };
+        let two = |(f, asked, told): &(&str, &str, &str)| {
+            entry(":invoke", f, asked) + &entry(":ok", f, told)
+        };
+        calls.iter().map(two).collect()
+    };
+    let register = [(":write", "1", "1"), (":read", "nil", "1"), (":read", "nil", "2")];
+    let queue = [(":enqueue", "1", "1"), (":dequeue", "nil", "1"), (":dequeue", "nil", "1")];
+    for (model, calls) in [
+        ("register", register),
+        ("cas-register", [(":write", "1", "1"), (":cas", "[1 2]", "[1 2]"), (":read", "nil", "1")]),
+        ("kv", register),
+        ("kv-append", [(":append", "1", "1"), (":read", "nil", "1"), (":read", "nil", "2")]),
+        ("set", [(":add", "1", "1"), (":read", "nil", "#{1}"), (":read", "nil", "#{}")]),
+        ("counter", [(":add", "1", "1"), (":read", "nil", "1"), (":read", "nil", "2")]),
+        ("queue", queue),
+        ("unordered-queue", queue),
+        (
+            "mutex",
+            [(":acquire", "nil", "nil"), (":release", "nil", "nil"), (":release", "nil", "nil")],
+        ),
+        (
+            "multi-register",
+            [
+                (":txn", "[[:w x 1]]", "[[:w x 1]]"),
+                (":txn", "[[:r x nil]]", "[[:r x 1]]"),
+                (":txn", "[[:r x nil]]", "[[:r x 2]]"),
+            ],
+        ),
+    ] {
+        let valid = files.put(&format!("{model}-good.edn"), &edn(&calls[..2]));
+        let invalid = files.put(&format!("{model}-bad.edn"), &edn(&calls));
+        for online in [&["--online"] as &[&str], &[]] {
+            for (path, code, word) in [(&valid, 0, "valid"), (&invalid, 1, "invalid")] {
+                let words = [&["check", path, "--model", model], online].concat();
+                files.bench.perjury(&words).expect(code, &[&format!("{word} ({model}, ")]);
+            }
+        }
+    }
+    let ended = files.bench.perjury(&["check", "set-good.edn", "--model", "tree"]);
+    ended.expect(64, &["unknown model \"tree\"; expected one of register, cas-register"]);
+    files.put("empty.edn", "");
+    files.bench.perjury(&["check", "empty.edn"]).expect(64, &["name it with --model"]);
+}
+
+#[test]
+fn the_initial_value_and_the_meaning_of_nil_can_be_said() {
+    let files = Files::new();
+    let read = |value: &str| {
+        format!(
+            "{{:process 0 :type :invoke :f :read}}{{:process 0 :type :ok :f :read :value {value}}}"
+        )
+    };
+    files.put("five.edn", &read("5"));
+    files.put("nil.edn", &(GOOD.to_owned() + &read("nil")));
+    for online in [&["--online"] as &[&str], &[]] {
+        let check = |words: &[&str]| files.bench.perjury(&[&["check"], words, online].concat());
+        check(&["five.edn"]).expect(1, &["phantom-value"]);
+        check(&["five.edn", "--initial", "nil"]).expect(1, &["invalid"]);
+        check(&["five.edn", "--initial", "5"]).expect(0, &["valid"]);
+        check(&["five.edn", "--initial", "5x"]).expect(64, &["expected a number or nil"]);
+        check(&["nil.edn"]).expect(1, &["invalid"]);
+        check(&["nil.edn", "--nil-read", "value"]).expect(1, &["invalid"]);
+        check(&["nil.edn", "--nil-read", "unknown"]).expect(0, &["valid"]);
+        check(&["nil.edn", "--nil-read", "maybe"]).expect(64, &["value", "unknown"]);
+    }
+}
+
+#[test]
+fn the_verdict_comes_with_its_time_the_path_and_the_states() {
+    let files = Files::new();
+    files.put("zones.edn", GOOD);
+    let ended = files.bench.perjury(&["check", "zones.edn", "--json"]);
+    ended.expect(0, &[" s, by "]);
+    assert!(
+        ended.json()["taken"].as_str().is_some_and(|path| path != "search"),
+        "{}",
+        ended.stdout
+    );
+    // The same value twice: only the search knows.
+    files.put("search.edn", &(GOOD.to_owned() + GOOD));
+    let ended = files.bench.perjury(&["check", "search.edn", "--json"]);
+    ended.expect(0, &[" s, by search of ", " states)"]);
+    assert_eq!(ended.json()["taken"], "search");
+    assert!(ended.json()["states"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn the_worst_exit_code_wins_and_an_anomaly_over_all() {
+    let files = Files::new();
+    files.put("good.edn", GOOD);
+    files.put("bad.edn", &bad());
+    files.put("ill.edn", &GOOD.replace(":f :read", ":f :add"));
+    files.put("broken.edn", "{:process");
+    let check = |names: &[&str]| {
+        let words = [&["check", "--model", "register"], names].concat();
+        files.bench.perjury(&words)
+    };
+    check(&["good.edn"]).expect(0, &[]);
+    check(&["good.edn", "ill.edn"]).expect(2, &["ill.edn: unknown", "good.edn: valid"]);
+    check(&["broken.edn", "good.edn"]).expect(3, &["broken.edn"]);
+    // What could not be decided may be an anomaly; what could not be read may be tried again.
+    check(&["ill.edn", "broken.edn", "good.edn"]).expect(2, &["broken.edn"]);
+    check(&["missing.edn", "bad.edn", "ill.edn", "broken.edn"]).expect(1, &["bad.edn: invalid"]);
+    let ended = files.bench.perjury(&["check", ".", "--model", "register", "--online"]);
+    ended.expect(1, &["bad.edn: invalid", "ill.edn: unknown", "good.edn: valid", "broken.edn"]);
 }

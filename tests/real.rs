@@ -7,9 +7,12 @@
 
 mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use common::{Bench, Ended};
+use perjury_history::seal::Class;
+use perjury_history::{Event, Outcome, Phase, Reply, Value};
 
 /// A cluster of a test's own, taken down at the end.
 struct Nodes {
@@ -95,7 +98,7 @@ fn impossible(needed: &[&str]) -> Option<String> {
 
 /// Prints whatever of ours is left on a node. Docker has tables of its own in a container.
 const LEFT: &str = "nft list tables | grep perjury; pgrep -x 'etcd|postgres'; ls -A /var/tmp; \
-     ls -A /tmp /run | grep perjury; ls /dev/shm; tail -n +2 /proc/sysvipc/shm";
+     ls -A /tmp /run | grep perjury-; ls /dev/shm; tail -n +2 /proc/sysvipc/shm";
 
 /// How many faults took effect.
 fn installed(object: &serde_json::Value) -> u64 {
@@ -108,6 +111,40 @@ fn kinds(object: &serde_json::Value) -> Vec<String> {
     let findings = object["judgement"]["findings"].as_array().unwrap();
     let anomalies = findings.iter().filter_map(|finding| finding["anomalies"].as_array()).flatten();
     anomalies.map(|anomaly| anomaly["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Every value came back from the real database as it was written, and was read of every node.
+fn all_values_are_seals(run: &std::path::Path) {
+    let history = perjury_history::read_file(&run.join("history.jsonl.zst")).unwrap();
+    let seals = history.header.unwrap().seals.unwrap();
+    let (mut genuine, mut scrubbed, mut keys) = (0, BTreeSet::new(), BTreeMap::new());
+    let mut scrubbing = false;
+    for entry in &history.entries {
+        match &entry.event {
+            Event::Phase(phase) => scrubbing = *phase == Phase::Scrub,
+            Event::Invoke { node, call, .. } => {
+                keys.insert(entry.index, call.key().unwrap().clone());
+                if scrubbing {
+                    scrubbed.insert(node.clone());
+                }
+            }
+            Event::Complete { call, outcome: Outcome::Ok(reply), .. } => {
+                let values: Vec<&Value> = match reply {
+                    Reply::Value(value) if !value.is_nil() => vec![value],
+                    Reply::Elements(elements) => elements.iter().collect(),
+                    _ => vec![],
+                };
+                for value in values {
+                    let class = seals.classify(&keys[call], value);
+                    assert!(matches!(class, Class::Genuine(_)), "{value:?} at {}", entry.index);
+                    genuine += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(genuine > 100, "{genuine}");
+    assert_eq!(scrubbed.len(), 5, "{scrubbed:?}");
 }
 
 #[test]
@@ -129,6 +166,7 @@ fn etcd_keeps_its_word_under_partitions_and_kills() {
     assert!(installed(&object) >= 3, "{object}");
     assert!(object["version"].as_str().unwrap().contains("3."), "{object}");
     let run = nodes.bench.latest();
+    all_values_are_seals(&run);
     let report = std::fs::read_to_string(run.join("report.html")).unwrap();
     assert!(report.contains("isolate-primary"), "the faults are in the report");
     for node in ["n1", "n5"] {
@@ -174,6 +212,7 @@ fn redis_with_sentinel_loses_acknowledged_writes() {
     ]);
     ended.expect(1, &["lost-write"]);
     assert!(kinds(&ended.json()).contains(&"lost-write".to_owned()));
+    all_values_are_seals(&nodes.bench.latest());
 }
 
 #[test]

@@ -10,7 +10,8 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::Bench;
-use perjury_history::{Judgement, Verdict};
+use perjury_history::seal::Seal;
+use perjury_history::{Call, Judgement, Value, Verdict};
 
 fn agent_is_there() -> bool {
     let there = perjury::remote::agent_binary().is_ok();
@@ -111,6 +112,72 @@ fn duplicate_application_is_found_in_registers() {
     finds("toy-duplicate-apply", "register", "none", &["stale-read", "non-linearizable"]);
 }
 
+/// A run of a minute that is judged while it goes on: its judgement, its notes, and how long it
+/// took.
+fn followed(database: &str, workload: &str, nemesis: &str, limit: &str) -> Option<Followed> {
+    if !agent_is_there() {
+        return None;
+    }
+    let bench = Bench::new();
+    let results = bench.results();
+    let begin = Instant::now();
+    let names = ["--database", database, "--workload", workload, "--nemesis", nemesis];
+    let mut words = vec!["test", "--online", "--cluster", "processes", "--seed", "5", "--json"];
+    words.extend(names);
+    words.extend(["--time-limit", limit, "--results", results.to_str().unwrap()]);
+    let ended = bench.perjury(&words);
+    let took = begin.elapsed();
+    let judgement: Judgement = serde_json::from_value(ended.json()["judgement"].clone()).unwrap();
+    assert_eq!(judgement.compromised, None, "{}", ended.stderr);
+    let code = if judgement.verdict == Verdict::Invalid { 1 } else { 0 };
+    ended.expect(code, &["report"]);
+    let run = bench.latest();
+    assert!(run.join("report.html").is_file() && run.join("nodes/n1/toy.log").is_file());
+    let spec = std::fs::read_to_string(run.join("run.toml")).unwrap();
+    assert!(spec.contains("online = true"), "{spec}");
+    let history = perjury_history::read_file(&run.join("history.jsonl.zst")).unwrap();
+    let notes = history.entries.into_iter().filter_map(|entry| match entry.event {
+        perjury_history::Event::Note(note) => Some(note),
+        _ => None,
+    });
+    Some(Followed { judgement, notes: notes.collect(), took })
+}
+
+struct Followed {
+    judgement: Judgement,
+    notes: Vec<String>,
+    took: Duration,
+}
+
+#[test]
+fn a_run_that_is_judged_while_it_goes_on_ends_with_the_first_anomaly() {
+    for (database, workload, nemesis) in [
+        ("toy-stale-reads", "register", "none"),
+        ("toy-lost-writes", "set", "none"),
+        ("toy-lost-writes", "register", "none"),
+        ("toy-duplicate-apply", "set", "none"),
+        ("toy-split-brain", "register", "pauses"),
+    ] {
+        let Some(run) = followed(database, workload, nemesis, "60s") else { return };
+        assert_eq!(run.judgement.verdict, Verdict::Invalid, "{database}");
+        let ended = run.notes.iter().any(|note| note.starts_with("the load was ended: "));
+        assert!(ended, "{database}: {:?}", run.notes);
+        assert!(run.took < Duration::from_secs(40), "{database}: {:?}", run.took);
+    }
+}
+
+#[test]
+fn a_clean_run_that_is_judged_while_it_goes_on_comes_to_its_end() {
+    for (workload, nemesis) in [("register", "crashes"), ("set", "pauses")] {
+        let Some(run) = followed("toy", workload, nemesis, "6s") else { return };
+        assert_eq!(run.judgement.verdict, Verdict::Valid, "{}", run.judgement.sentence);
+        assert!(run.took >= Duration::from_secs(6));
+        let spoke = run.notes.iter().any(|note| note.contains("the load was ended"));
+        let failed = run.notes.iter().any(|note| note.contains("not judged"));
+        assert!(!spoke && !failed, "{:?}", run.notes);
+    }
+}
+
 #[test]
 fn the_same_seed_asks_the_same_of_the_clients() {
     if !agent_is_there() {
@@ -122,12 +189,23 @@ fn the_same_seed_asks_the_same_of_the_clients() {
         let history =
             perjury_history::read_file(&bench.latest().join("history.jsonl.zst")).unwrap();
         let calls = history.entries.into_iter().filter_map(|entry| match entry.event {
-            perjury_history::Event::Invoke { call, .. } => Some(call),
+            perjury_history::Event::Invoke { call, .. } => Some(without_run(call)),
             _ => None,
         });
         calls.take(200).collect::<Vec<_>>()
     };
     assert_eq!(first_calls(1), first_calls(2));
+}
+
+/// A seal is of one run; what the seed decides is which write it is of.
+fn without_run(call: Call) -> Call {
+    match call {
+        Call::Add { key, element: Value::Text(text) } => {
+            let write = Seal::parse(&text).unwrap().write;
+            Call::Add { key, element: Value::Int(i64::try_from(write).unwrap()) }
+        }
+        other => other,
+    }
 }
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {

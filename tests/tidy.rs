@@ -23,7 +23,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["config", "databases"]),
     (
         "runner",
-        &["clusters", "config", "databases", "generators", "nemeses", "remote", "seed", "store"],
+        &[
+            "clusters",
+            "config",
+            "databases",
+            "generators",
+            "nemeses",
+            "remote",
+            "seed",
+            "store",
+            "workloads",
+        ],
     ),
     ("report", &["store"]),
     ("serve", &["report", "store"]),

@@ -87,6 +87,9 @@ pub struct Test {
     /// What the judgement may cost
     #[command(flatten)]
     pub budget: Budget,
+    /// Judge the history while the run goes on, and end the run at the first anomaly
+    #[arg(long)]
+    pub online: bool,
     /// Leave the cluster up if this command brought it up
     #[arg(long)]
     pub keep: bool,
@@ -128,7 +131,8 @@ pub struct Check {
     #[arg(long, default_value = "auto")]
     pub format: String,
     /// The model: register, cas-register, kv, kv-append, set, counter, queue, unordered-queue,
-    /// mutex or multi-register; by default the one that the history itself names or suggests
+    /// stack, priority-queue, log, mutex, fenced-lock or multi-register; by default the one that
+    /// the history itself names or suggests
     #[arg(long)]
     pub model: Option<perjury_checkers::ModelName>,
     /// What registers and counters hold at first: a number, or nil (the default)
@@ -149,7 +153,7 @@ pub struct Check {
     /// Also say what the strongest specification is that the history still satisfies
     #[arg(long)]
     pub strongest: bool,
-    /// Judge files entry by entry and stop at the first anomaly: register, cas-register and kv
+    /// Judge entry by entry, forgetting what cannot matter, and stop at the first anomaly
     #[arg(long, conflicts_with_all = ["certificate", "strongest", "verify"])]
     pub online: bool,
     /// Check this proof against the one history file, without any search

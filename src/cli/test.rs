@@ -84,7 +84,7 @@ fn of_cluster_error(error: &ClusterError) -> Exit {
 fn resolve(options: &Test) -> Result<Vec<RunSpec>, ConfigError> {
     let seed = options.seed.unwrap_or_else(draw_seed);
     if let Some(path) = &options.run {
-        let mut spec = load_run(path)?.lasting(options.time_limit);
+        let mut spec = load_run(path)?.lasting(options.time_limit).judged_online(options.online);
         if let Some(seed) = options.seed {
             spec.seed = seed.to_string();
         }
@@ -98,7 +98,8 @@ fn resolve(options: &Test) -> Result<Vec<RunSpec>, ConfigError> {
             workload: options.workload.clone(),
             nemesis: options.nemesis.clone(),
         };
-        return Ok(vec![RunSpec::resolve(names, Expect::Valid, seed)?.lasting(options.time_limit)]);
+        let spec = RunSpec::resolve(names, Expect::Valid, seed)?.judged_online(options.online);
+        return Ok(vec![spec.lasting(options.time_limit)]);
     };
     let suite: Suite = load(Kind::Suite, suite)?;
     let resolve = |(at, run): (usize, crate::config::SuiteRun)| {
@@ -111,6 +112,7 @@ fn resolve(options: &Test) -> Result<Vec<RunSpec>, ConfigError> {
         // Every run its own seed, all of them from the one that is printed.
         let seed = Seed(seed.stream(&format!("run {at}")).draw());
         let spec = RunSpec::resolve(names, run.expect, seed)?;
+        let spec = spec.judged_online(options.online || run.online);
         Ok(spec.lasting(options.time_limit.or(run.time_limit)))
     };
     suite.run.into_iter().enumerate().map(resolve).collect()

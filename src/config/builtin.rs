@@ -63,11 +63,13 @@ declarations! {
     Database "databases":
         "etcd" "etcd-serializable"
         "hotstuff" "hotstuff-published" "hotstuff-quorum-reads" "hotstuff-single-reads"
-        "postgres" "postgres-async" "postgres-checksums" "postgres-standby-reads" "postgres-sync"
-        "redis"
+        "postgres" "postgres-async" "postgres-async-commit" "postgres-checksums"
+        "postgres-standby-reads" "postgres-sync" "redis"
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
-    Nemesis "nemeses": "all" "crash-one" "crashes" "demo" "none" "partitions" "pauses";
+    Nemesis "nemeses":
+        "all" "bit-rot" "crash-one" "crashes" "demo" "false-promises" "liars" "memory" "none"
+        "partitions" "pauses";
     Suite "suites": "demo" "demo-docker" "hotstuff" "toy";
 }
 

@@ -24,6 +24,9 @@ pub struct RunSpec {
     pub names: Names,
     /// What is expected to come out.
     pub expect: Expect,
+    /// Is the history judged while the run goes on, which ends with the first anomaly?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub online: bool,
     /// Where.
     pub cluster: clusters::Spec,
     /// What is tested.
@@ -58,6 +61,7 @@ impl RunSpec {
             schema: RUN_SCHEMA,
             seed: seed.to_string(),
             expect,
+            online: false,
             cluster: load(Kind::Cluster, &names.cluster)?,
             database: load(Kind::Database, &names.database)?,
             workload: load(Kind::Workload, &names.workload)?,
@@ -85,6 +89,13 @@ impl RunSpec {
         if let Some(time) = time {
             self.workload.time_limit = time;
         }
+        self
+    }
+
+    /// Judged while it goes on, or only afterwards.
+    #[must_use]
+    pub fn judged_online(mut self, online: bool) -> RunSpec {
+        self.online |= online;
         self
     }
 

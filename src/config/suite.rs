@@ -30,6 +30,9 @@ pub struct SuiteRun {
     /// What is expected.
     #[serde(default)]
     pub expect: Expect,
+    /// Is the history judged while the run goes on, which ends with the first anomaly?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub online: bool,
 }
 
 /// What is expected of a run.

@@ -22,6 +22,9 @@ pub struct WorkloadSpec {
     /// After how long an operation counts as unanswered.
     #[serde(with = "crate::duration", default = "default_timeout")]
     pub timeout: Duration,
+    /// What the values look like.
+    #[serde(default)]
+    pub values: workloads::Values,
     /// What is asked.
     pub load: workloads::Spec,
 }

@@ -20,7 +20,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use perjury_history::{Call, Cause, Node, NodeName, Reply, Topology};
+use perjury_history::{Call, Cause, Framing, Node, NodeName, Reply, Testimony, Topology};
 use serde::{Deserialize, Serialize};
 
 pub use plan::{Plan, Program, Step, Upload};
@@ -45,6 +45,12 @@ pub trait Client: Send {
     /// dropping the future, and drops the client with it.
     fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>>;
 
+    /// What the last reply said of itself, beside its content: who gave it, of which version it
+    /// is. Asked for once after each reply.
+    fn testimony(&mut self) -> Testimony {
+        Testimony::default()
+    }
+
     /// Is it of any use to ask this client again? Looked at after a definite refusal; after any
     /// other one the client is dropped anyhow.
     fn is_open(&self) -> bool {
@@ -61,6 +67,24 @@ pub struct Claims {
     pub source: String,
     /// What the promise does not cover; then an anomaly of that kind is outside the claim.
     pub exempt: Option<String>,
+}
+
+/// The ports that are dialled, and how messages are told apart there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wire {
+    /// None: nobody has said.
+    pub ports: Vec<u16>,
+    /// Not at all, if nobody has said.
+    pub framing: Framing,
+}
+
+/// What a liar has to know of a database's connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wires {
+    /// Between clients and nodes.
+    pub clients: Wire,
+    /// Between nodes. It may be the same port: a node is known by its address.
+    pub peers: Wire,
 }
 
 /// A database, with its options.
@@ -86,9 +110,30 @@ pub trait Database: Send + Sync {
         topology: &'a Topology,
     ) -> Boxed<'a, Result<Box<dyn Client>, Cause>>;
 
+    /// Opens a connection that reads `node`'s own copy, however old it is, without asking any other
+    /// node: for the scrub at the end of a run. `None` if there is no such thing.
+    fn connect_local<'a>(
+        &'a self,
+        _node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<Box<dyn Client>, Cause>>> {
+        None
+    }
+
+    /// Does the node say that it is healthy, as a load balancer would ask it? `None` if it has no
+    /// such question.
+    fn probe<'a>(&'a self, _node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+        None
+    }
+
     /// Is the whole cluster up and able to serve? Asked again until it is; the error says what is
     /// still missing.
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>>;
+
+    /// Its connections. Without ports it cannot be lied to on the wire.
+    fn wires(&self) -> Wires {
+        Wires::default()
+    }
 
     /// The nodes that hold themselves for primary at this moment; several in a split brain.
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>>;

@@ -42,7 +42,7 @@ pub struct Step {
 pub struct Plan {
     /// What has to be installed.
     pub programs: Vec<Program>,
-    /// Directories, parents first.
+    /// Directories, parents first; the one that holds the data last.
     pub dirs: Vec<MakeDir>,
     /// What is copied from this machine, after the directories are made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -60,4 +60,11 @@ pub struct Plan {
     /// Further files to collect after the run, absolute; the logs of the services are collected
     /// anyhow.
     pub logs: Vec<String>,
+}
+
+impl Plan {
+    /// The directory that holds the data; `None` if nothing is kept.
+    pub fn data(&self) -> Option<&str> {
+        self.dirs.last().map(|dir| dir.path.as_str())
+    }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use perjury_history::{Cause, Value};
 
+use super::Refusal;
+
 /// A question that is not part of the load has a short time limit of its own.
 pub(super) async fn limited<T>(asking: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
     tokio::time::timeout(Duration::from_millis(800), asking)
@@ -12,11 +14,34 @@ pub(super) async fn limited<T>(asking: impl Future<Output = Result<T, Cause>>) -
         .unwrap_or_else(|_| Err(Cause::new("timeout", "no answer")))
 }
 
-/// A value as databases that hold text store it. Nil is never written.
-pub(super) fn plain(value: &Value) -> String {
-    match value {
-        Value::Int(number) => number.to_string(),
-        Value::Text(text) => text.to_string(),
-        Value::Nil | Value::Raw(_) => String::new(),
+/// A value as databases that hold text store it. What would not be the same when it is read again
+/// (nil, raw bytes, text that is no seal) is not sent: what the history says was written has to be
+/// what was.
+pub(super) fn plain(value: &Value) -> Result<String, Refusal> {
+    value.encode().ok_or_else(|| {
+        let what = format!("{value} cannot be told from something else once it is stored");
+        Refusal::Definite(Cause::new("not-encodable", what))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use perjury_history::seal::{Form, Seals};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_read_and_nothing_else_is_written() {
+        for form in [Form::Text, Form::Integer] {
+            let seals = Seals::of_run("r", "1", form);
+            for write in 0..500 {
+                let value = seals.seal(&"k".into(), write, 3);
+                assert_eq!(Value::parse(plain(&value).unwrap().as_bytes()), value);
+            }
+        }
+        assert_eq!(plain(&Value::Int(-7)).unwrap(), "-7");
+        for value in [Value::Nil, Value::from("free text"), Value::Raw([1, 2].as_slice().into())] {
+            assert!(matches!(plain(&value), Err(Refusal::Definite(_))), "{value}");
+        }
     }
 }

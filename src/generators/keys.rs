@@ -48,7 +48,7 @@ impl<F: FnMut(Key) -> Boxed + Send> PerKey<F> {
         let begin = all.start + at * self.group;
         // The last group takes the rest, so that no worker idles.
         let end = if at + 1 == self.groups.len() { all.end } else { begin + self.group };
-        let inside = Context { now: context.now, free: context.free.narrow(begin..end) };
+        let inside = Context { free: context.free.narrow(begin..end), ..*context };
         loop {
             let Some((_, generator)) = &mut self.groups[at] else { return Next::Done };
             if inside.free.iter().next().is_none() {

@@ -19,7 +19,7 @@ pub use free::Free;
 pub use keys::PerKey;
 pub use time::{Delayed, Rate, TimeLimit};
 
-use perjury_history::{Call, Nanos, Outcome};
+use perjury_history::{Call, Nanos, Outcome, Process};
 
 use crate::seed::Stream;
 
@@ -30,6 +30,15 @@ pub struct Context<'a> {
     pub now: Nanos,
     /// The workers that this generator may use, and which of them are free.
     pub free: Free<'a>,
+    /// The process that each worker speaks as at present.
+    pub processes: &'a [Process],
+}
+
+impl Context<'_> {
+    /// The process of a worker in view.
+    pub fn process(&self, worker: usize) -> Process {
+        self.processes.get(worker).copied().unwrap_or_default()
+    }
 }
 
 /// A generator's answer.

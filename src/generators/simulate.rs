@@ -25,11 +25,13 @@ pub(super) fn run(
     let mut stream: Stream = Seed(1).stream("simulate");
     let mut words = vec![0; workers.div_ceil(64)];
     (0..workers).for_each(|worker| words[worker / 64] |= 1 << (worker % 64));
+    let processes: Vec<u64> = (0..workers as u64).collect();
     let (mut now, mut done, mut open) = (0, Vec::<Simulated>::new(), Vec::<Simulated>::new());
     loop {
         let mut wake = None;
         while open.len() < workers && done.len() + open.len() < most {
-            let context = Context { now, free: Free::new(&words, 0..workers) };
+            let free = Free::new(&words, 0..workers);
+            let context = Context { now, free, processes: &processes };
             match generator.next(&context, &mut stream) {
                 Next::Op(worker, call) => {
                     assert!(context.free.contains(worker), "worker {worker} is busy");

@@ -13,6 +13,7 @@ use perjury_agent::protocol::{Answer, Body, FailureKind, ServiceState, Signal};
 use perjury_history::{Cut, Fault, FaultId, Injection, NodeName};
 use tokio::task::JoinSet;
 
+use super::lies::{Ledger, Lies};
 use crate::databases::Plan;
 use crate::remote::{AgentError, AgentHandle};
 
@@ -35,12 +36,13 @@ pub struct Hand {
 
 /// What is needed to act on all nodes.
 pub struct Hands {
-    nodes: BTreeMap<NodeName, Hand>,
+    pub(super) nodes: BTreeMap<NodeName, Hand>,
+    pub(super) lies: Lies,
     cuts: BTreeMap<FaultId, Vec<Cut>>,
 }
 
 /// Sends one request to each of several nodes at the same time.
-async fn each(
+pub(super) async fn each(
     requests: Vec<(NodeName, Arc<AgentHandle>, Body)>,
 ) -> Vec<(NodeName, Result<Answer, AgentError>)> {
     let mut tasks = JoinSet::new();
@@ -56,9 +58,9 @@ async fn each(
 }
 
 impl Hands {
-    /// The hands of a cluster.
-    pub fn new(nodes: BTreeMap<NodeName, Hand>) -> Hands {
-        Hands { nodes, cuts: BTreeMap::new() }
+    /// The hands of a cluster. Lies that are told are written to the ledger.
+    pub fn new(nodes: BTreeMap<NodeName, Hand>, ledger: Ledger) -> Hands {
+        Hands { nodes, lies: Lies::new(ledger), cuts: BTreeMap::new() }
     }
 
     /// Injects a fault and looks whether it took effect.
@@ -72,6 +74,8 @@ impl Hands {
             Fault::Kill { nodes } => self.signal(nodes, Signal::Kill).await,
             Fault::Pause { nodes } => self.signal(nodes, Signal::Stop).await,
             Fault::Restart { nodes } => self.restart(nodes).await,
+            Fault::Lie(lying) => self.lie(id, lying).await,
+            Fault::Corrupt(corruption) => self.corrupt(id, corruption).await,
         }
     }
 
@@ -89,6 +93,8 @@ impl Hands {
             Fault::Kill { nodes } => self.start(nodes).await,
             Fault::Pause { nodes } => self.signal(nodes, Signal::Cont).await,
             Fault::Restart { .. } => Ok(Injection::Installed("it runs again since then".into())),
+            Fault::Lie(_) => self.honest(id).await,
+            Fault::Corrupt(corruption) => self.outlast(id, corruption).await,
         }
     }
 
@@ -117,7 +123,7 @@ impl Hands {
         self.nodes.get(name)
     }
 
-    fn requests(
+    pub(super) fn requests(
         &self,
         nodes: &[NodeName],
         body: impl Fn(&Hand) -> Option<Body>,
@@ -131,7 +137,11 @@ impl Hands {
             .collect()
     }
 
-    async fn signal(&self, nodes: &[NodeName], signal: Signal) -> Result<Injection, AgentError> {
+    pub(super) async fn signal(
+        &self,
+        nodes: &[NodeName],
+        signal: Signal,
+    ) -> Result<Injection, AgentError> {
         let body = |hand: &Hand| {
             let name = hand.plan.services.first()?.name.clone();
             Some(Body::Signal { name, signal })
@@ -163,7 +173,7 @@ impl Hands {
         Ok(summed(what, &seen, &idle))
     }
 
-    async fn start(&self, nodes: &[NodeName]) -> Result<Injection, AgentError> {
+    pub(super) async fn start(&self, nodes: &[NodeName]) -> Result<Injection, AgentError> {
         let body = |hand: &Hand| Some(Body::Start(hand.plan.services.first()?.clone()));
         let mut seen = Vec::new();
         for (name, answer) in each(self.requests(nodes, body)).await {
@@ -296,7 +306,7 @@ impl Hands {
         Ok(quiet)
     }
 
-    fn addresses(&self, name: &NodeName) -> Vec<IpAddr> {
+    pub(super) fn addresses(&self, name: &NodeName) -> Vec<IpAddr> {
         self.hand(name).map(|hand| hand.addresses.clone()).unwrap_or_default()
     }
 }

@@ -6,15 +6,20 @@
 
 mod grudge;
 mod hands;
+mod liar;
+mod lies;
+mod rot;
 mod schedule;
 mod target;
 
 use std::time::Duration;
 
+use perjury_history::{Framing, Lie, Rot};
 use serde::{Deserialize, Serialize};
 
 pub use grudge::Shape;
 pub use hands::{Hand, Hands};
+pub use lies::Ledger;
 pub use schedule::{Act, Step, schedule};
 pub use target::Targets;
 
@@ -78,6 +83,10 @@ pub enum Word {
     Pause(Whom),
     /// SIGTERM and start again, at once.
     Restart(Whom),
+    /// Nodes lie, by a proxy in their connections.
+    Lie(Deceit),
+    /// Bits turn over in memory or in files.
+    Corrupt(Confusion),
 }
 
 /// The options of a partition.
@@ -94,6 +103,49 @@ pub struct Cutting {
 pub struct Whom {
     /// Which nodes.
     pub targets: Targets,
+}
+
+/// The options of lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Deceit {
+    /// Which nodes lie.
+    pub targets: Targets,
+    /// To whom.
+    pub deceive: Whomever,
+    /// The lies; of those that could be told at a place, the first one is.
+    pub lies: Vec<Lie>,
+    /// All liars tell one story.
+    #[serde(default)]
+    pub collude: bool,
+    /// Instead of the ports that the database says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<u16>>,
+    /// Instead of the framing that the database says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framing: Option<Framing>,
+}
+
+/// The options of corruption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Confusion {
+    /// Which nodes.
+    pub targets: Targets,
+    /// What happens there.
+    pub what: Rot,
+}
+
+/// Who is deceived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whomever {
+    /// Who is no node.
+    Clients,
+    /// All other nodes.
+    Peers,
+    /// These of the other nodes, whoever dialled.
+    Nodes(Targets),
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use perjury_history::{Node, NodeName, Topology};
+use perjury_history::{Deceived, Instead, Node, NodeName, Omit, Part, Tell, Topology};
 
 use super::*;
+use crate::databases::{Wire, Wires};
 use crate::seed::{Seed, Stream};
 
 fn topology(count: u8) -> Topology {
@@ -126,4 +127,113 @@ fn the_same_seed_makes_the_same_schedule_and_no_fault_makes_none() {
     let of = |order| schedule(&spec(order), Duration::from_secs(60), &mut stream());
     assert_eq!(of(Order::Together), of(Order::Together));
     assert_eq!(schedule(&Spec::default(), Duration::from_secs(60), &mut stream()), []);
+}
+
+fn addresses(node: &NodeName) -> Vec<IpAddr> {
+    let last: u8 = node.as_str()[1..].parse().unwrap();
+    vec![IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))]
+}
+
+fn deceit(targets: Targets, deceive: Whomever) -> Deceit {
+    let lie = Lie {
+        tell: Tell::Substitute(Instead::Replayed),
+        on: None,
+        one_in: Some(3),
+        every: None,
+        to_one_in: None,
+        turns: None,
+        words: Vec::new(),
+        spare: Vec::new(),
+    };
+    Deceit { targets, deceive, lies: vec![lie], collude: false, ports: None, framing: None }
+}
+
+fn wires() -> Wires {
+    Wires {
+        clients: Wire { ports: vec![2379], framing: Framing::Http },
+        peers: Wire { ports: vec![2380], framing: Framing::None },
+    }
+}
+
+#[test]
+fn a_liar_is_never_its_own_victim_and_the_ports_are_those_of_the_link() {
+    let primaries = ["n4".into()];
+    let choose = |deceive| {
+        let deceit = deceit(Targets::Primaries, deceive);
+        deceit.choose(&topology(5), &primaries, &wires(), &mut stream())
+    };
+    let all = choose(Whomever::Nodes(Targets::All));
+    let others: Vec<NodeName> = ["n1", "n2", "n3", "n5"].map(NodeName::from).into();
+    assert_eq!((all.nodes, all.deceived), (primaries.to_vec(), Deceived::Nodes(others)));
+    assert_eq!((all.ports, all.framing), (vec![2380], Framing::None));
+    let clients = choose(Whomever::Clients);
+    assert_eq!((&clients.ports[..], clients.framing), (&[2379][..], Framing::Http));
+    // The same choice again, and a seed that JSON keeps.
+    assert_eq!(clients, choose(Whomever::Clients));
+    assert!(clients.seed < 1 << 53);
+}
+
+#[test]
+fn agents_are_told_whom_to_deceive_and_colluders_have_one_seed() {
+    use perjury_agent::proxy::spec::{DialledBy, Place, Who};
+    let names = topology(3).names();
+    let ip = |last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
+    let told = |deceive, collude| {
+        let deceit = Deceit { collude, ..deceit(Targets::Minority, deceive) };
+        let lying = deceit.choose(&topology(5), &[], &wires(), &mut stream());
+        let liars: Vec<_> = lying
+            .nodes
+            .iter()
+            .map(|node| liar::liar("f", &lying, node, &names, &addresses, &[]))
+            .collect();
+        assert_eq!(liars.len(), 2);
+        liars
+    };
+    let clients = told(Whomever::Clients, true);
+    let Place::Transparent { with, dialled_by, .. } = &clients[0].place else { panic!() };
+    assert_eq!((with, dialled_by), (&Who::Except(vec![ip(1), ip(2), ip(3)]), &DialledBy::Them));
+    assert_eq!(clients[0].seed, clients[1].seed);
+    let peers = told(Whomever::Peers, false);
+    let Place::Transparent { with: Who::Only(others), dialled_by, .. } = &peers[0].place else {
+        panic!()
+    };
+    assert_eq!(*dialled_by, DialledBy::Either);
+    assert!((2..=3).contains(&others.len()));
+    assert_ne!(peers[0].seed, peers[1].seed);
+}
+
+/// The words of `lies.jsonl` come from the agents, those of the plan from the history.
+#[test]
+fn every_lie_has_one_word_on_both_sides_and_agents_accept_it() {
+    let tells = [
+        Tell::Omit(Omit::Requests),
+        Tell::Omit(Omit::Replies),
+        Tell::Omit(Omit::Acknowledgements),
+        Tell::BlackHole,
+        Tell::Delay { ms: 1, jitter_ms: 0 },
+        Tell::Drip { bytes: 1, every_ms: 1 },
+        Tell::Duplicate,
+        Tell::Reorder { hold_ms: 1 },
+        Tell::Corrupt(Part::Body),
+        Tell::Corrupt(Part::Code),
+        Tell::Corrupt(Part::Stream { block: 1 }),
+        Tell::Substitute(Instead::Forged),
+        Tell::Substitute(Instead::Insider),
+        Tell::Substitute(Instead::Misdirected),
+        Tell::Substitute(Instead::Replayed),
+        Tell::Equivocate(Instead::Forged),
+        Tell::Acknowledge,
+        Tell::Default { value: "0".into() },
+        Tell::Truncate { within: 2 },
+    ];
+    let mut deceit = deceit(Targets::One, Whomever::Clients);
+    let one = deceit.lies[0].clone();
+    deceit.lies = tells.into_iter().map(|tell| Lie { tell, ..one.clone() }).collect();
+    let lying = deceit.choose(&topology(3), &[], &wires(), &mut stream());
+    let names = topology(3).names();
+    let liar = liar::liar("f", &lying, &lying.nodes[0], &names, &addresses, &[]);
+    liar.check().unwrap();
+    let ours: Vec<_> = lying.lies.iter().map(|lie| lie.tell.name()).collect();
+    let theirs: Vec<_> = liar.lies.iter().map(|lie| lie.tell.name()).collect();
+    assert_eq!(ours, theirs);
 }

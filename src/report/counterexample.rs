@@ -1,6 +1,6 @@
 //! The anomalies of a run: the clearest one drawn and listed, the others in short.
 
-use perjury_history::{Anomaly, Index, Outcome};
+use perjury_history::{Accusation, Anomaly, Confidence, Index, Outcome};
 use serde::Serialize;
 
 use super::bands::Bands;
@@ -34,6 +34,8 @@ pub struct Told {
     pub key: Option<String>,
     /// Who gave the answer in question.
     pub nodes: Vec<String>,
+    /// Who is held to have lied: node, and how sure that is.
+    pub accused: Vec<(String, &'static str)>,
     /// In words.
     pub detail: String,
     /// Its operations.
@@ -56,6 +58,7 @@ pub struct Row {
     node: String,
     call: String,
     answer: String,
+    raw: String,
     outcome: &'static str,
     from: String,
     until: String,
@@ -87,7 +90,13 @@ pub fn anomalies(evidence: &Evidence, bands: &Bands) -> Option<Anomalies> {
 /// an answer contradicts before the answer.
 fn accused(anomaly: &Anomaly, witnesses: &[&Witness]) -> Option<Index> {
     let answered = |witness: &&&Witness| matches!(witness.end, Some((_, Outcome::Ok(_))));
-    let named = |witness: &&&Witness| anomaly.nodes.contains(&witness.node);
+    // Those who are held to have lied, if that is known of anybody; else all in question.
+    let sure = |accused: &&Accusation| accused.confidence > Confidence::Unknown;
+    let liars: Vec<_> = anomaly.accused.iter().filter(sure).map(|one| &one.node).collect();
+    let named = |witness: &&&Witness| match liars.as_slice() {
+        [] => anomaly.nodes.contains(&witness.node),
+        liars => liars.contains(&&witness.node),
+    };
     witnesses.iter().rev().filter(answered).find(named).map(|witness| witness.index)
 }
 
@@ -104,6 +113,7 @@ fn tell(anomaly: &Anomaly, survey: &Survey, most: usize) -> Told {
         kind: anomaly.kind.name(),
         key: anomaly.key.as_ref().map(|key| escape::clip(key.as_str(), 200)),
         nodes: anomaly.nodes.iter().map(|node| escape::clip(node.as_str(), 80)).collect(),
+        accused: anomaly.accused.iter().map(accusation).collect(),
         detail: escape::clip(&anomaly.detail, 2500),
         cut: anomaly.witnesses.len() - cited.len(),
         missing: cited.len() - witnesses.len(),
@@ -111,6 +121,10 @@ fn tell(anomaly: &Anomaly, survey: &Survey, most: usize) -> Told {
         svg: None,
         rows_left_out: processes.len().saturating_sub(timeline::MOST_ROWS),
     }
+}
+
+fn accusation(accused: &Accusation) -> (String, &'static str) {
+    (escape::clip(accused.node.as_str(), 80), accused.confidence.name())
 }
 
 fn row(witness: &Witness, accused: Option<Index>, digits: usize) -> Row {
@@ -129,6 +143,7 @@ fn row(witness: &Witness, accused: Option<Index>, digits: usize) -> Row {
         node: escape::clip(witness.node.as_str(), 80),
         call: label::call(&witness.call),
         answer: label::answer(outcome),
+        raw: label::raw(&witness.call, outcome),
         outcome: outcome.map_or("open", Outcome::name),
         from: moment(witness.start),
         until,

@@ -58,6 +58,29 @@ pub fn answer(end: Option<&Outcome>) -> String {
     }
 }
 
+/// The values of an operation as they came, for whoever looks closer: in sentences and cells a seal
+/// is shown by its number. Empty if there is nothing more to see.
+pub fn raw(call: &Call, outcome: Option<&Outcome>) -> String {
+    let mut all: Vec<&Value> = match call {
+        Call::Write { value, .. } | Call::Append { value, .. } => vec![value],
+        Call::Cas { from, to, .. } => vec![from, to],
+        Call::Add { element, .. } | Call::Enqueue { element, .. } => vec![element],
+        _ => Vec::new(),
+    };
+    match outcome {
+        Some(Outcome::Ok(Reply::Value(value))) => all.push(value),
+        Some(Outcome::Ok(Reply::Elements(elements))) if elements.len() <= 12 => {
+            all.extend(elements)
+        }
+        _ => {}
+    }
+    let text = |value: &&Value| match value {
+        Value::Text(text) if **text != *value.to_string() => Some(text.to_string()),
+        _ => None,
+    };
+    clip(&all.iter().filter_map(text).collect::<Vec<_>>().join(" "), CELL)
+}
+
 fn transaction(steps: &[Micro]) -> String {
     Call::Txn { steps: steps.to_vec() }.to_string()
 }
@@ -97,5 +120,11 @@ mod tests {
         assert_eq!(of(&read, Some(&Outcome::Ok(Reply::Value(Value::Int(3))))), "read → 3");
         assert_eq!(of(&write, Some(&Outcome::Info(Cause::new("timeout", "")))), "write 7 ?");
         assert_eq!(of(&write, None), "write 7 ?");
+        let seals =
+            perjury_history::seal::Seals::of_run("r", "1", perjury_history::seal::Form::Text);
+        let sealed = seals.seal(&"x".into(), 17, 3);
+        let write = Call::Write { key: "x".into(), value: sealed.clone() };
+        assert_eq!(of(&write, None), "write w17·p3 ?");
+        assert_eq!(raw(&write, None), sealed.encode().unwrap_or_default());
     }
 }

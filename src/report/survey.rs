@@ -131,7 +131,7 @@ impl Survey {
                     self.witnesses.insert(index, witness);
                 }
             }
-            Event::Complete { process, call, outcome } => {
+            Event::Complete { process, call, outcome, .. } => {
                 match open.remove(process).filter(|open| open.index == *call) {
                     Some(open) => self.complete(&open, entry.time, outcome),
                     None => self.misfits += 1,
@@ -237,7 +237,7 @@ mod tests {
 
     fn info(process: Process, call: u64) -> Event {
         let outcome = Outcome::Info(Cause::new("timeout", "5 s"));
-        Event::Complete { process, call: Index(call), outcome }
+        Event::Complete { process, call: Index(call), outcome, said: None }
     }
 
     #[test]

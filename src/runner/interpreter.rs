@@ -6,12 +6,13 @@
 //! to wait with them would invent concurrency. A worker whose operation ended in `info` goes on
 //! under a new process number. The cost of a turn does not depend on the number of idle workers.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use perjury_history::{Event, Index, Nanos, NodeName, Outcome, Process, Writer};
+use perjury_history::{Event, Index, Key, Nanos, NodeName, Outcome, Process, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Clock;
@@ -67,6 +68,7 @@ pub struct Interpreter {
     reports: mpsc::UnboundedReceiver<Report>,
     told: mpsc::UnboundedReceiver<(Event, oneshot::Sender<()>)>,
     processes: Vec<Process>,
+    keys: HashSet<Key>,
     free: Vec<u64>,
     open: usize,
     last: Nanos,
@@ -106,6 +108,7 @@ impl Interpreter {
             stream,
             progress: Arc::default(),
             processes: (0..homes.len() as u64).collect(),
+            keys: HashSet::new(),
             homes,
             orders,
             reports,
@@ -126,9 +129,25 @@ impl Interpreter {
     ///
     /// # Errors
     /// The history cannot be written.
-    pub fn record(&mut self, event: &Event) -> Result<(), InterpreterError> {
-        self.append(self.clock.now(), event);
-        Ok(self.writer.flush()?)
+    pub fn record(&mut self, event: &Event) -> Result<Index, InterpreterError> {
+        let index = self.append(self.clock.now(), event);
+        self.writer.flush()?;
+        Ok(index)
+    }
+
+    /// All objects that were asked for, in order.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.keys.iter().cloned().collect();
+        keys.sort();
+        keys
+    }
+
+    /// A process that has not spoken yet and that no worker speaks as.
+    pub(super) fn fresh_process(&mut self) -> Process {
+        let fresh = self.processes.iter().max().map_or(0, |most| most + 1);
+        // Kept behind those of the workers, which are numbered by their place.
+        self.processes.push(fresh);
+        fresh
     }
 
     /// Drives the generator to its end, or until `stop`, and waits for every open operation.
@@ -202,11 +221,15 @@ impl Interpreter {
     ) -> (bool, Option<Nanos>) {
         let now = self.clock.now();
         while self.open < self.orders.len() {
-            let context = Context { now, free: Free::new(&self.free, 0..self.orders.len()) };
+            let free = Free::new(&self.free, 0..self.orders.len());
+            let context = Context { now, free, processes: &self.processes };
             match generator.next(&context, &mut self.stream) {
                 Next::Op(worker, call) => {
                     self.free[worker / 64] &= !(1 << (worker % 64));
                     self.open += 1;
+                    if let Some(key) = call.key().filter(|key| !self.keys.contains(*key)) {
+                        self.keys.insert(key.clone());
+                    }
                     let node = self.homes[worker].clone();
                     let process = self.processes[worker];
                     let event = Event::Invoke { process, node, call };
@@ -248,7 +271,7 @@ impl Interpreter {
     }
 
     fn complete(&mut self, report: Report, generator: &mut dyn Generator) {
-        let Report { worker, index, call, time, outcome } = report;
+        let Report { worker, index, call, time, outcome, said } = report;
         let counter = match &outcome {
             Outcome::Ok(_) => &self.progress.ok,
             Outcome::Fail(_) => &self.progress.fail,
@@ -260,7 +283,7 @@ impl Interpreter {
         if matches!(outcome, Outcome::Info(_)) {
             self.processes[worker] += self.orders.len() as u64;
         }
-        self.append(time, &Event::Complete { process, call: index, outcome });
+        self.append(time, &Event::Complete { process, call: index, outcome, said });
         self.free[worker / 64] |= 1 << (worker % 64);
         self.open -= 1;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use perjury_history::{Event, Fault, FaultId, NodeName, Topology};
+use perjury_history::{Corruption, Event, Fault, FaultId, NodeName, Topology};
 use tokio::sync::watch;
 
 use super::{Clock, Tell};
@@ -107,6 +107,10 @@ impl Nemesis {
         self.tell.tell(Event::Heal { id }).await;
         let injection = self.hands.heal(id, &fault).await?;
         self.active.remove(&id);
+        if let Some(known) = self.hands.told(id) {
+            // Only now is it known how many lies were told; none is no fault at all.
+            self.tell.tell(Event::Injected { id, injection: known }).await;
+        }
         self.tell.tell(Event::Healed { id, injection }).await;
         Ok(())
     }
@@ -138,6 +142,14 @@ impl Nemesis {
                 shape: options.shape.name().to_owned(),
                 cuts: options.shape.cuts(topology, &primaries, stream),
             },
+            Word::Lie(options) => {
+                Fault::Lie(options.choose(topology, &primaries, &self.database.wires(), stream))
+            }
+            Word::Corrupt(options) => {
+                let nodes = whom(&options.targets);
+                let seed = stream.below(1 << 53);
+                Fault::Corrupt(Corruption { nodes, what: options.what, seed })
+            }
         }
     }
 }
@@ -148,5 +160,7 @@ fn aims_at_primaries(word: &Word) -> bool {
             options.targets == Targets::Primaries
         }
         Word::Partition(options) => options.shape == Shape::IsolatePrimary,
+        Word::Lie(options) => options.aims_at_primaries(),
+        Word::Corrupt(options) => options.targets == Targets::Primaries,
     }
 }

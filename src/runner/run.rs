@@ -7,18 +7,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use perjury_history::seal::Seals;
 use perjury_history::{Event, Header, NodeName, Phase, Topology, Writer};
 use tokio::sync::watch;
 
 use super::interpreter::{Interpreter, InterpreterError, Progress, Stop};
+use super::online::{self, FollowError, Follower, Seen};
+use super::probes;
+use super::scrub::scrub;
 use super::site::{self, ProvisionError, Site};
 use super::{Clock, Connect, Nemesis};
 use crate::clusters::Inventory;
 use crate::config::{ConfigError, RunSpec};
 use crate::databases::Database;
 use crate::generators::{Rate, TimeLimit};
-use crate::nemeses::{Hands, Step, schedule};
+use crate::nemeses::{Hands, Ledger, Step, schedule};
 use crate::store::{Ended, Environment, RunFolder, StoreError};
+use crate::workloads::Mint;
 
 /// How long a database may take to come up, and to recover at the end.
 const READY: Duration = Duration::from_secs(60);
@@ -37,6 +42,9 @@ pub enum RunError {
     /// The declaration makes no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The history cannot be judged while the run goes on.
+    #[error("cannot judge the run while it goes on: {0}")]
+    Follow(#[from] FollowError),
 }
 
 /// Who is told how the run goes.
@@ -169,16 +177,23 @@ struct Experiment<'a> {
 
 impl Experiment<'_> {
     /// Begins the record with its header.
-    fn begin_history(&self, model: &str) -> Result<Writer, StoreError> {
-        let header = Header::new(self.folder.id(), model, self.topology.clone());
+    fn begin_history(&self, model: &str, seals: Option<Seals>) -> Result<Writer, StoreError> {
+        let header =
+            Header { seals, ..Header::new(self.folder.id(), model, self.topology.clone()) };
         let path = self.folder.open_history_path();
         Writer::create(&path, &header).map_err(|source| StoreError::Io { path, source })
+    }
+
+    /// Judges the history while it is written.
+    fn follow(&self) -> Result<Follower, RunError> {
+        Ok(Follower::start(&self.folder.open_history_path())?)
     }
 
     /// The record of a run that failed before its load: what failed, and no operation. Answers it.
     fn come_to_nothing(&self, failed: String) -> Result<Option<String>, RunError> {
         let load = &self.spec.workload;
-        let mut writer = self.begin_history(load.load.build(load.concurrency).model)?;
+        let workload = load.load.build(load.concurrency, &Mint::new(None));
+        let mut writer = self.begin_history(workload.model, None)?;
         let note = format!("before the load: {failed}");
         for event in [Event::Note(note), Event::Phase(Phase::End)] {
             writer.append(0, &event);
@@ -193,8 +208,9 @@ impl Experiment<'_> {
         let seed = self.spec.seed()?;
         let clock = Clock::start();
         let load = &self.spec.workload;
-        let workload = load.load.build(load.concurrency);
-        let writer = self.begin_history(workload.model)?;
+        let seals = load.values.seals(&self.folder.id(), &self.spec.seed);
+        let workload = load.load.build(load.concurrency, &Mint::new(seals.clone()));
+        let writer = self.begin_history(workload.model, seals)?;
         let (mut interpreter, tell) = Interpreter::new(
             writer,
             clock,
@@ -204,28 +220,37 @@ impl Experiment<'_> {
             load.timeout,
         );
         let steps = schedule(&self.spec.nemesis, load.time_limit, &mut seed.stream("schedule"));
+        let probing = tokio::spawn(probes::probe(
+            Arc::clone(&self.database),
+            self.topology.clone(),
+            tell.clone(),
+        ));
         let mut nemesis = Nemesis::new(
             self.spec.nemesis.clone(),
             self.topology.clone(),
             Arc::clone(&self.database),
-            Hands::new(site::hands(sites)),
+            Hands::new(site::hands(sites), Ledger::new(self.folder.lies_path(), clock.instant(0))),
             seed.stream("nemesis"),
             tell,
             clock,
         );
+        let mut follower = self.spec.online.then(|| self.follow()).transpose()?;
         self.watcher.part("load and faults");
         self.watcher.load(interpreter.progress(), load.time_limit);
         let limited = TimeLimit::new(workload.load, nanos(load.time_limit));
         let mut main = Rate::new(limited, load.rate);
         interpreter.record(&Event::Phase(Phase::Load))?;
-        let mut failed =
-            self.under_faults(&mut interpreter, &mut main, &mut nemesis, &steps).await?;
+        let Loaded { mut failed, proved } = self
+            .under_faults(&mut interpreter, &mut main, &mut nemesis, &steps, &mut follower)
+            .await?;
+        drop(follower);
+        probing.abort();
         self.watcher.part("healing");
         interpreter.record(&Event::Phase(Phase::Heal))?;
         let healed = interpreter.listen(nemesis.heal_all()).await?;
         failed = failed.or(healed.err().map(|error| error.to_string()));
         failed = failed.or(note_fallen(&mut interpreter, &nemesis).await?);
-        if failed.is_none() && !*self.stop.borrow() {
+        if failed.is_none() && !proved && !*self.stop.borrow() {
             self.settle(&mut interpreter).await?;
             if let Some(last) = workload.last {
                 self.watcher.part("final reads");
@@ -233,6 +258,10 @@ impl Experiment<'_> {
                 let mut last = TimeLimit::new(last, nanos(FINAL));
                 interpreter.run(&mut last, &mut self.stop).await?;
             }
+            self.watcher.part("reading every node's own copy");
+            let database = self.database.as_ref();
+            let (topology, stop) = (&self.topology, &self.stop);
+            scrub(&mut interpreter, database, topology, workload.scrub, stop).await?;
         }
         interpreter.record(&Event::Phase(Phase::End))?;
         Ok(failed)
@@ -240,14 +269,15 @@ impl Experiment<'_> {
 
     /// Drives the load and the schedule of faults side by side. When the load ends, the step of
     /// the moment is still finished: an injection that is cut in two could not be healed in order.
-    /// When a fault fails for a reason of the harness, the load ends.
+    /// When a fault fails for a reason of the harness, or an anomaly is proved, the load ends.
     async fn under_faults(
         &self,
         interpreter: &mut Interpreter,
         load: &mut Rate<TimeLimit<crate::generators::Boxed>>,
         nemesis: &mut Nemesis,
         steps: &[Step],
-    ) -> Result<Option<String>, RunError> {
+        follower: &mut Option<Follower>,
+    ) -> Result<Loaded, RunError> {
         let (halt, mut halted) = watch::channel(*self.stop.borrow());
         let (over, is_over) = watch::channel(false);
         let mut user = self.stop.clone();
@@ -259,6 +289,7 @@ impl Experiment<'_> {
         });
         let mut faults = Box::pin(nemesis.run(steps, is_over));
         let mut outcome = None;
+        let mut seen = Seen::Nothing;
         {
             let mut driving = Box::pin(interpreter.run(load, &mut halted));
             loop {
@@ -276,6 +307,12 @@ impl Experiment<'_> {
                     () = &mut stopped, if !*halt.borrow() => {
                         halt.send_replace(true);
                     }
+                    said = something(follower), if matches!(seen, Seen::Nothing) => {
+                        if matches!(said, Seen::Proved(_)) {
+                            halt.send_replace(true);
+                        }
+                        seen = said;
+                    }
                 }
             }
         }
@@ -284,7 +321,21 @@ impl Experiment<'_> {
             Some(outcome) => outcome,
             None => interpreter.listen(faults).await?,
         };
-        Ok(outcome.err().map(|error| error.to_string()))
+        let failed = outcome.err().map(|error| error.to_string());
+        Ok(Loaded { failed, proved: self.note(interpreter, &seen)? })
+    }
+
+    /// Records what the judgement during the load came to. Did it prove an anomaly?
+    fn note(&self, interpreter: &mut Interpreter, seen: &Seen) -> Result<bool, RunError> {
+        let note = match seen {
+            Seen::Nothing => return Ok(false),
+            Seen::Proved(proof) => online::note(proof),
+            // The whole history is judged all the same, and says what is wrong with it.
+            Seen::Failed(why) => format!("not judged while it went on: {why}"),
+        };
+        self.watcher.part(&note);
+        interpreter.record(&Event::Note(note))?;
+        Ok(matches!(seen, Seen::Proved(_)))
     }
 
     /// Gives the cluster time, and then some more until it says that it is ready.
@@ -302,7 +353,8 @@ impl Experiment<'_> {
             };
             if Instant::now() > deadline || *self.stop.borrow() {
                 let note = format!("after healing the cluster did not recover: {what}");
-                return Ok(interpreter.record(&Event::Note(note))?);
+                interpreter.record(&Event::Note(note))?;
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -324,6 +376,22 @@ impl Experiment<'_> {
                 database.connect(node, &topology).await
             })
         })
+    }
+}
+
+/// How the main load ended.
+struct Loaded {
+    /// What failed in the harness.
+    failed: Option<String>,
+    /// Was an anomaly proved meanwhile?
+    proved: bool,
+}
+
+/// What the judgement during the load has to say; never anything where there is none.
+async fn something(follower: &mut Option<Follower>) -> Seen {
+    match follower {
+        Some(follower) => follower.something().await,
+        None => std::future::pending().await,
     }
 }
 

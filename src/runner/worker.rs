@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use perjury_history::{Call, Cause, Index, Nanos, Outcome};
+use perjury_history::{Call, Cause, Index, Nanos, Outcome, Testimony};
 use tokio::sync::mpsc;
 
 use super::Clock;
@@ -35,6 +35,7 @@ pub(super) struct Report {
     pub(super) call: Call,
     pub(super) time: Nanos,
     pub(super) outcome: Outcome,
+    pub(super) said: Option<Box<Testimony>>,
 }
 
 pub(super) struct Worker {
@@ -49,8 +50,13 @@ impl Worker {
     pub(super) async fn run(self, mut orders: mpsc::Receiver<Order>) {
         let mut client = None;
         while let Some(Order { index, call }) = orders.recv().await {
-            let mut open = OpenOrder { worker: &self, index, call, outcome: None };
-            open.outcome = Some(self.carry_out(&mut client, &open.call).await);
+            let mut open = OpenOrder { worker: &self, index, call, outcome: None, said: None };
+            let outcome = self.carry_out(&mut client, &open.call).await;
+            if let (Outcome::Ok(_), Some(client)) = (&outcome, &mut client) {
+                let said = client.testimony();
+                open.said = (!said.is_empty()).then(|| Box::new(said));
+            }
+            open.outcome = Some(outcome);
         }
     }
 
@@ -96,6 +102,7 @@ struct OpenOrder<'a> {
     index: Index,
     call: Call,
     outcome: Option<Outcome>,
+    said: Option<Box<Testimony>>,
 }
 
 impl Drop for OpenOrder<'_> {
@@ -108,6 +115,7 @@ impl Drop for OpenOrder<'_> {
             call: self.call.clone(),
             time: self.worker.clock.now(),
             outcome: self.outcome.take().unwrap_or_else(panicked),
+            said: self.said.take(),
         });
     }
 }

@@ -113,6 +113,11 @@ impl RunFolder {
         if closed.is_file() { closed } else { self.open_history_path() }
     }
 
+    /// The lies that were told, if there are any: one JSON object a line.
+    pub fn lies_path(&self) -> PathBuf {
+        self.0.join("lies.jsonl")
+    }
+
     /// Reads the history.
     ///
     /// # Errors

@@ -2,8 +2,12 @@
 
 mod register;
 mod set;
+mod values;
 
+use perjury_history::{Call, Key};
 use serde::{Deserialize, Serialize};
+
+pub use values::{Mint, Values};
 
 use crate::generators::Boxed;
 
@@ -25,6 +29,8 @@ pub struct Workload {
     pub load: Boxed,
     /// What is asked after healing, if anything is.
     pub last: Option<Boxed>,
+    /// The call that reads all of a key, for the scrub of every node.
+    pub scrub: fn(Key) -> Call,
 }
 
 impl Spec {
@@ -36,11 +42,11 @@ impl Spec {
         }
     }
 
-    /// The load for so many workers.
-    pub fn build(&self, workers: usize) -> Workload {
+    /// The load for so many workers, with values of that mint.
+    pub fn build(&self, workers: usize, mint: &Mint) -> Workload {
         match self {
-            Spec::Register(options) => register::build(options, workers),
-            Spec::Set(options) => set::build(options),
+            Spec::Register(options) => register::build(options, workers, mint),
+            Spec::Set(options) => set::build(options, mint),
         }
     }
 }

@@ -4,10 +4,10 @@
 //! from: that makes a verdict sharp and its explanation short. A compare-and-set asks for a value
 //! that was recently seen, so that a fair part of them succeeds.
 
-use perjury_history::{Call, Key, Outcome, Reply, Value};
+use perjury_history::{Call, Key, Outcome, Process, Reply, Value};
 use serde::{Deserialize, Serialize};
 
-use super::Workload;
+use super::{Mint, Workload};
 use crate::generators::{Boxed, Context, Generator, Limit, Next, PerKey};
 use crate::seed::Stream;
 
@@ -33,45 +33,46 @@ impl Default for Options {
     }
 }
 
-pub(super) fn build(options: &Options, workers: usize) -> Workload {
+pub(super) fn build(options: &Options, workers: usize, mint: &Mint) -> Workload {
     let group = options.workers_per_key.clamp(1, workers.max(1));
-    let owned = options.clone();
+    let (owned, mint) = (options.clone(), mint.clone());
     let make = move |key: Key| -> Boxed {
-        Box::new(Limit::new(OneKey::new(key, &owned), owned.ops_per_key))
+        Box::new(Limit::new(OneKey::new(key, &owned, mint.clone()), owned.ops_per_key))
     };
     let model = if options.cas > 0 { "cas-register" } else { "register" };
-    Workload { model, load: Box::new(PerKey::new(group, u64::MAX, make)), last: None }
+    let load = Box::new(PerKey::new(group, u64::MAX, make));
+    Workload { model, load, last: None, scrub: |key| Call::Read { key } }
 }
 
 /// The load on one key.
 struct OneKey {
     key: Key,
+    mint: Mint,
     weights: [u64; 3],
     written: i64,
     seen: Value,
 }
 
 impl OneKey {
-    fn new(key: Key, options: &Options) -> OneKey {
+    fn new(key: Key, options: &Options, mint: Mint) -> OneKey {
         let weights = [options.reads, options.writes, options.cas];
-        OneKey { key, weights, written: 0, seen: Value::Nil }
+        OneKey { key, mint, weights, written: 0, seen: Value::Nil }
     }
 
-    fn fresh(&mut self) -> Value {
-        self.written += 1;
-        Value::Int(self.written)
+    fn fresh(&mut self, process: Process) -> Value {
+        self.mint.make(&self.key, process, &mut self.written)
     }
 
-    fn draw(&mut self, stream: &mut Stream) -> Call {
+    fn draw(&mut self, process: Process, stream: &mut Stream) -> Call {
         let key = self.key.clone();
         let [reads, writes, cas] = self.weights;
         let at = stream.below(reads + writes + cas);
         if at < reads {
             Call::Read { key }
         } else if at < reads + writes || self.seen.is_nil() {
-            Call::Write { key, value: self.fresh() }
+            Call::Write { key, value: self.fresh(process) }
         } else {
-            Call::Cas { key, from: self.seen.clone(), to: self.fresh() }
+            Call::Cas { key, from: self.seen.clone(), to: self.fresh(process) }
         }
     }
 }
@@ -79,7 +80,7 @@ impl OneKey {
 impl Generator for OneKey {
     fn next(&mut self, context: &Context<'_>, stream: &mut Stream) -> Next {
         match context.free.pick(stream) {
-            Some(worker) => Next::Op(worker, self.draw(stream)),
+            Some(worker) => Next::Op(worker, self.draw(context.process(worker), stream)),
             None => Next::Pending,
         }
     }
@@ -87,7 +88,9 @@ impl Generator for OneKey {
     fn observe(&mut self, _worker: usize, call: &Call, outcome: &Outcome) {
         let Outcome::Ok(reply) = outcome else { return };
         match (call, reply) {
-            (Call::Read { .. }, Reply::Value(value)) => self.seen = value.clone(),
+            (Call::Read { key }, Reply::Value(value)) if self.mint.knows(key, value) => {
+                self.seen = value.clone();
+            }
             (Call::Write { value, .. }, _) => self.seen = value.clone(),
             (Call::Cas { to, .. }, Reply::Swapped(true)) => self.seen = to.clone(),
             _ => {}

@@ -2,11 +2,11 @@
 //!
 //! The cheapest test of durability: what was acknowledged has to be there at the end.
 
-use perjury_history::{Call, Key, Value};
+use perjury_history::{Call, Key};
 use serde::{Deserialize, Serialize};
 
-use super::Workload;
-use crate::generators::{FromFn, Mix, UntilOk};
+use super::{Mint, Workload};
+use crate::generators::{Context, FromFn, Generator, Mix, Next, UntilOk};
 use crate::seed::Stream;
 
 /// The options of this load in a declaration.
@@ -30,19 +30,31 @@ impl Default for Options {
 const PAUSE: u64 = 500_000_000;
 const TRIES: u32 = 20;
 
-pub(super) fn build(options: &Options) -> Workload {
+pub(super) fn build(options: &Options, mint: &Mint) -> Workload {
     let key = Key::from("set");
     let all = Call::ReadAll { key: key.clone() };
-    let mut next = 0;
-    let add = FromFn(move |_: &mut Stream| {
-        next += 1;
-        Call::Add { key: key.clone(), element: Value::Int(next) }
-    });
+    let add = Adds { key, mint: mint.clone(), written: 0 };
     let read = {
         let all = all.clone();
         FromFn(move |_: &mut Stream| all.clone())
     };
     let load = Mix::new(vec![(options.adds, Box::new(add)), (options.reads, Box::new(read))]);
     let last = UntilOk::new(all, PAUSE, TRIES);
-    Workload { model: "set", load: Box::new(load), last: Some(Box::new(last)) }
+    let scrub = |key| Call::ReadAll { key };
+    Workload { model: "set", load: Box::new(load), last: Some(Box::new(last)), scrub }
+}
+
+/// Adds one new element after the other.
+struct Adds {
+    key: Key,
+    mint: Mint,
+    written: i64,
+}
+
+impl Generator for Adds {
+    fn next(&mut self, context: &Context<'_>, stream: &mut Stream) -> Next {
+        let Some(worker) = context.free.pick(stream) else { return Next::Pending };
+        let element = self.mint.make(&self.key, context.process(worker), &mut self.written);
+        Next::Op(worker, Call::Add { key: self.key.clone(), element })
+    }
 }

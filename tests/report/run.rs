@@ -72,7 +72,7 @@ impl Run {
         outcome: Outcome,
     ) -> Index {
         let call = self.add(start, Event::Invoke { process, node: node.into(), call });
-        self.add(end, Event::Complete { process, call, outcome });
+        self.add(end, Event::Complete { process, call, outcome, said: None });
         call
     }
 
@@ -154,6 +154,7 @@ pub(crate) fn judgement(verdict: Verdict, witnesses: Vec<Index>) -> Judgement {
         key: Some("x".into()),
         witnesses,
         nodes: vec!["n1".into()],
+        accused: vec![],
         detail: "Process 5 saw 3 although 7 was there.".into(),
     };
     let invalid = verdict == Verdict::Invalid;

@@ -9,21 +9,18 @@ use std::path::Path;
 
 use perjury_agent::Bytes;
 use perjury_agent::corruption::{
-    Aim, Copies, Corrupted, Damage, FileDamage, MemoryFlip, Place, Snapshot, Token,
+    Aim, Copies, Corrupted, Damage, FileDamage, MemoryFlip, Place, Snapshot,
 };
 use perjury_agent::protocol::{Answer, Body, Failure, FailureKind, MakeDir, Signal, Write};
+use perjury_agent::proxy::Pattern;
 use support::{Agent, eventually, path, service};
 
 const OLD: &str = "pj1runaaaaakeyaaaaaaaaaabprocemacmacmacmacm";
 const NEW: &str = "pj1runaaaaakeyaaaaaaaaa2procemacmacmacmacm2";
 const OTHER: &str = "pj1runaaaaakeybbbaaaaaaabprocemacmacmacmac";
 
-fn token() -> Token {
-    Token { prefix: "pj1".into(), width: 43, key: (11, 6), write: (17, 8) }
-}
-
 fn live(keys: u32, copies: Copies) -> Aim {
-    Aim::Live { token: token(), keys, copies }
+    Aim::Live { pattern: Pattern::default(), keys, copies }
 }
 
 /// A node with one file of a database.

@@ -88,16 +88,52 @@ pub(crate) fn check(history: &History, operations: &[Operation], expected: &Expe
     }
 }
 
+/// What is said last of a fault counts: whether a liar told anything is known at its end.
 fn injections(history: &History) -> (u64, u64, u64) {
-    let mut counts = (0, 0, 0);
+    let mut last = BTreeMap::new();
     for entry in &history.entries {
-        if let Event::Injected { injection, .. } = &entry.event {
-            match injection {
-                Injection::Installed(_) => counts.0 += 1,
-                Injection::Skipped(_) => counts.1 += 1,
-                Injection::Indeterminate(_) => counts.2 += 1,
-            }
+        if let Event::Injected { id, injection } = &entry.event {
+            last.insert(id, injection);
+        }
+    }
+    let mut counts = (0, 0, 0);
+    for injection in last.into_values() {
+        match injection {
+            Injection::Installed(_) => counts.0 += 1,
+            Injection::Skipped(_) => counts.1 += 1,
+            Injection::Indeterminate(_) => counts.2 += 1,
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use perjury_history::{Entry, Fault, FaultId, Index, Order};
+
+    use super::*;
+
+    #[test]
+    fn a_liar_that_told_nothing_in_the_end_took_no_effect() {
+        let mut history = History {
+            header: None,
+            entries: Vec::new(),
+            order: Order::default(),
+            truncation: None,
+        };
+        let id = |number| FaultId(number);
+        let why = || "why".to_owned();
+        let events = [
+            Event::Inject { id: id(1), fault: Fault::Kill { nodes: Vec::new() } },
+            Event::Injected { id: id(1), injection: Injection::Indeterminate(why()) },
+            Event::Injected { id: id(2), injection: Injection::Indeterminate(why()) },
+            Event::Injected { id: id(1), injection: Injection::Skipped(why()) },
+            Event::Injected { id: id(2), injection: Injection::Installed(why()) },
+        ];
+        for (at, event) in events.into_iter().enumerate() {
+            let index = Index(at as u64);
+            history.entries.push(Entry { index, time: at as u64, event });
+        }
+        assert_eq!(injections(&history), (1, 1, 0));
+    }
 }

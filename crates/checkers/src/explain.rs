@@ -30,6 +30,7 @@ pub(crate) fn pattern(key: &Key, pattern: &Pattern<'_>) -> Anomaly {
         key: Some(key.clone()),
         witnesses: pattern.witnesses().into_iter().map(|operation| operation.invoked).collect(),
         nodes: known(std::iter::once(&pattern.accused().node)),
+        accused: Vec::new(),
         detail,
     }
 }
@@ -42,14 +43,15 @@ fn when(operation: &Operation) -> String {
 }
 
 /// "Process 3 at n1 read 4 from x between 1.000 s and 1.002 s".
-fn saw(operation: &Operation, key: &Key) -> String {
-    let (process, at) = (operation.process, at(&operation.node));
-    let value = seen(operation).unwrap_or(&Value::Nil);
-    let did = match operation.call {
-        Call::Cas { .. } => format!("found {value} in {key} by a compare-and-set"),
-        _ => format!("read {value} from {key}"),
+pub(crate) fn saw(operation: &Operation, key: &Key) -> String {
+    let did = match (&operation.call, seen(operation)) {
+        (Call::Cas { .. }, Some(value)) => {
+            format!("found {value} in {key} by a compare-and-set")
+        }
+        (_, Some(value)) => format!("read {value} from {key}"),
+        (_, None) => format!("read {key}"),
     };
-    format!("Process {process}{at} {did} {}", when(operation))
+    format!("Process {}{} {did} {}", operation.process, at(&operation.node), when(operation))
 }
 
 fn phantom(
@@ -176,5 +178,6 @@ pub(crate) fn general(
         nodes = known(core.iter().filter(answered).map(|operation| &operation.node));
     }
     let witnesses = core.iter().map(|operation| operation.invoked).collect();
-    Anomaly { kind: AnomalyKind::NonLinearizable, key, witnesses, nodes, detail }
+    let (kind, accused) = (AnomalyKind::NonLinearizable, Vec::new());
+    Anomaly { kind, key, witnesses, nodes, accused, detail }
 }

@@ -11,8 +11,10 @@
 //! | [`coverage`](Checker::Coverage) | enough was asked, answered and broken to mean something | etcd's robustness suite |
 //! | [`linearizable`](Checker::Linearizable) | some order that respects real time explains every answer | Herlihy and Wing 1990 |
 //! | [`set-full`](Checker::SetFull) | no element is lost, stale, doubled or invented | Jepsen's `set-full` |
+//! | [`values`](Checker::Values) to [`health`](Checker::Health) | no answer is a lie by itself, or by another answer | see `byzantine` |
 
 mod assumptions;
+mod byzantine;
 mod certificate;
 mod coverage;
 mod explain;
@@ -31,11 +33,11 @@ mod wording;
 pub use certificate::{Certificate, CertificateError, Order, Refusal, verify};
 pub use coverage::Expected;
 pub use model::ModelName;
-pub use online::{Ended, Online};
+pub use online::{Ended, Online, Proof};
 pub use perjury_porcupine::Budget;
 pub use sentence::sentence;
 
-use perjury_history::{Finding, History, Value, Verdict, pair};
+use perjury_history::{Finding, History, Value, Verdict, pair, scrubbed};
 
 /// The checkers, by the names that findings carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,28 @@ pub enum Checker {
     Linearizable,
     /// What became of each element?
     SetFull,
+    /// Did somebody write what was read?
+    Values,
+    /// Is absent absent, and a failure without effect?
+    Contract,
+    /// Has each version one content?
+    Equivocation,
+    /// Is there one order of the writes?
+    Forks,
+    /// Is no answer of an older state than one before?
+    Regression,
+    /// Is no key older than it was known to be?
+    Versions,
+    /// Did each write take effect once?
+    Duplicates,
+    /// Do all copies hold the same in the end?
+    Divergence,
+    /// Do they hold what was acknowledged?
+    Lost,
+    /// Is no answer older than its causes?
+    Causality,
+    /// Did no liar say that it is healthy?
+    Health,
 }
 
 impl Checker {
@@ -58,11 +82,30 @@ impl Checker {
             Checker::Coverage => "coverage",
             Checker::Linearizable => "linearizable",
             Checker::SetFull => "set-full",
+            Checker::Values => "values",
+            Checker::Contract => "contract",
+            Checker::Equivocation => "equivocation",
+            Checker::Forks => "forks",
+            Checker::Regression => "regression",
+            Checker::Versions => "versions",
+            Checker::Duplicates => "duplicates",
+            Checker::Divergence => "divergence",
+            Checker::Lost => "lost-writes",
+            Checker::Causality => "causality",
+            Checker::Health => "health",
         }
     }
 }
 
 /// What to check against.
+///
+/// ```
+/// use perjury_checkers::{ModelName, Options};
+/// use perjury_history::Value;
+///
+/// let options = Options { initial: Value::Int(0), ..Options::new(ModelName::Register) };
+/// assert!(options.expected.is_none());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The specification.
@@ -103,17 +146,47 @@ pub fn judge_with_certificate(
     if let Some(expected) = &options.expected {
         findings.push(coverage::check(history, &operations, expected));
     }
-    let (finding, orders) = match options.model {
-        ModelName::Set => set_full::check(&operations),
-        _ => linearizable::check(&operations, options),
+    let scrubbed = scrubbed(&history.entries).unwrap_or_default();
+    let record = byzantine::Record {
+        history,
+        operations: &operations,
+        scrubbed: &scrubbed,
+        initial: &options.initial,
     };
+    let byzantine::Heard { findings: heard, believable, blame } = byzantine::check(&record);
+    let lied = heard.iter().any(|finding| finding.verdict == Verdict::Invalid);
+    let judged = believable.as_deref().unwrap_or(&operations);
+    findings.extend(heard);
+    let (mut finding, orders) = match options.model {
+        ModelName::Set => set_full::check(judged),
+        _ => linearizable::check(judged, options),
+    };
+    if finding.verdict == Verdict::Invalid
+        && options.model != ModelName::Set
+        && believable.is_none()
+    {
+        linearizable::tell_prefix(&mut finding, online::longest_prefix(history, options));
+    }
+    if finding.verdict != Verdict::Valid && options.model.is_register() && (sealed(history) || lied)
+    {
+        let mut causality = byzantine::causality::check(judged, &options.initial);
+        causality.iter_mut().for_each(|finding| blame.accuse(finding));
+        findings.extend(causality);
+    }
+    findings.extend(byzantine::health::check(&record, &findings, &blame));
+    blame.accuse(&mut finding);
     findings.push(finding);
-    let certificate = orders.map(|objects| Certificate {
+    // An order of what is left proves nothing of what was left out.
+    let certificate = orders.filter(|_| believable.is_none()).map(|objects| Certificate {
         model: options.model,
         initial: options.initial.clone(),
         objects,
     });
     (findings, certificate)
+}
+
+fn sealed(history: &History) -> bool {
+    history.header.as_ref().is_some_and(|header| header.seals.is_some())
 }
 
 /// The worst verdict of several findings; unknown if there is none.

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perjury_history::{Anomaly, Finding, Key, Operation, Value, Verdict};
 use perjury_porcupine::models::{
-    CasRegister, Counter, FifoQueue, KvAppend, MultiRegister, Mutex, Set, UnorderedQueue,
+    CasRegister, Counter, FencedLock, FifoQueue, KvAppend, Log, MultiRegister, Mutex,
+    PriorityQueue, Set, Stack, UnorderedQueue,
 };
 use perjury_porcupine::{
     Budget, Evidence, Meter, Model, Operation as Timed, Path, PowerSet, Reason, Search,
@@ -80,9 +81,7 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     finding.stats.insert("model".into(), options.model.name().into());
     finding.stats.insert("path".into(), paths(&taken).into());
     if let Some(prefix) = explained_prefix(&decisions, operations) {
-        finding.stats.insert("explained-before".into(), prefix.into());
-        let until = format!(" What was answered before {} has an order.", time(prefix));
-        finding.summary.push_str(&until);
+        finding.stats.insert(EXPLAINED.into(), prefix.into());
     }
     let order = |(key, decision): (Option<Key>, Decision)| match decision {
         Decision::Legal(places) => Some(Order::of(key, &places, operations)),
@@ -91,8 +90,23 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     (finding, decisions.into_iter().map(order).collect())
 }
 
+/// The figure of the longest prefix that is known to have an order.
+const EXPLAINED: &str = "explained-before";
+
+/// Says until when the answers have an order: exactly, if that is known, else as far as the search
+/// for evidence came.
+pub(crate) fn tell_prefix(finding: &mut Finding, exact: Option<u64>) {
+    if let Some(prefix) = exact {
+        finding.stats.insert(EXPLAINED.into(), prefix.into());
+    }
+    if let Some(prefix) = finding.stats.get(EXPLAINED).and_then(serde_json::Value::as_u64) {
+        let until = format!(" What was answered before {} has an order.", time(prefix));
+        finding.summary.push_str(&until);
+    }
+}
+
 /// Until when the answers have an explanation, in nanoseconds: the longest prefix of the history
-/// that the search could order.
+/// that the search could order, which may be shorter than the longest that has an order.
 ///
 /// Why it is linearizable: on each illegal object everything that returned before the blocked
 /// operation could be ordered, with operations that were still open taking effect or not; the other
@@ -242,6 +256,8 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
         }
         ModelName::KvAppend => search(&KvAppend::default(), translate::strings(group), meter),
         ModelName::Mutex => search(&Mutex, translate::mutex(group), meter),
+        ModelName::FencedLock => search(&FencedLock, translate::fenced_lock(group), meter),
+        ModelName::Log => search(&Log::default(), translate::log(group), meter),
         ModelName::MultiRegister => {
             let model = MultiRegister(initial_registers(group, &options.initial));
             search(&model, translate::transactions(group), meter)
@@ -251,6 +267,10 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
             search(&Counter, translate::counter(group, initial), meter)
         }
         ModelName::Queue => search(&FifoQueue::default(), translate::queue(group), meter),
+        ModelName::Stack => search(&Stack::default(), translate::queue(group), meter),
+        ModelName::PriorityQueue => {
+            search(&PriorityQueue::default(), translate::queue(group), meter)
+        }
         ModelName::UnorderedQueue => {
             search(&PowerSet(UnorderedQueue::default()), translate::queue(group), meter)
         }
@@ -259,7 +279,10 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
 }
 
 /// Every register that is named holds the initial value.
-fn initial_registers(group: &[(usize, &Operation)], initial: &Value) -> BTreeMap<String, Value> {
+pub(crate) fn initial_registers(
+    group: &[(usize, &Operation)],
+    initial: &Value,
+) -> BTreeMap<String, Value> {
     use perjury_history::Call;
     let steps = group.iter().filter_map(|(_, operation)| match &operation.call {
         Call::Txn { steps } => Some(steps),
@@ -275,6 +298,7 @@ fn search<M>(
 ) -> (Decision, Path)
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
@@ -311,6 +335,7 @@ fn searched_evidence<M>(
 ) -> Evidence
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {

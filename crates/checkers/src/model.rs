@@ -22,15 +22,23 @@ pub enum ModelName {
     Queue,
     /// Enqueue and dequeue in any order.
     UnorderedQueue,
+    /// Enqueue and dequeue, last in, first out.
+    Stack,
+    /// Enqueue and dequeue, the least element first.
+    PriorityQueue,
+    /// Append, which may tell the position, and read all in order.
+    Log,
     /// Acquire and release.
     Mutex,
+    /// Acquire, which gives a rising token, and release.
+    FencedLock,
     /// Transactions over several registers.
     MultiRegister,
 }
 
 impl ModelName {
     /// All of them.
-    pub const ALL: [ModelName; 10] = [
+    pub const ALL: [ModelName; 14] = [
         ModelName::Register,
         ModelName::CasRegister,
         ModelName::Kv,
@@ -39,7 +47,11 @@ impl ModelName {
         ModelName::Counter,
         ModelName::Queue,
         ModelName::UnorderedQueue,
+        ModelName::Stack,
+        ModelName::PriorityQueue,
+        ModelName::Log,
         ModelName::Mutex,
+        ModelName::FencedLock,
         ModelName::MultiRegister,
     ];
 
@@ -54,7 +66,11 @@ impl ModelName {
             ModelName::Counter => "counter",
             ModelName::Queue => "queue",
             ModelName::UnorderedQueue => "unordered-queue",
+            ModelName::Stack => "stack",
+            ModelName::PriorityQueue => "priority-queue",
+            ModelName::Log => "log",
             ModelName::Mutex => "mutex",
+            ModelName::FencedLock => "fenced-lock",
             ModelName::MultiRegister => "multi-register",
         }
     }
@@ -72,8 +88,12 @@ impl ModelName {
             ModelName::KvAppend => &["read", "write", "append"],
             ModelName::Set => &["add", "read-all"],
             ModelName::Counter => &["increment", "read"],
-            ModelName::Queue | ModelName::UnorderedQueue => &["enqueue", "dequeue"],
-            ModelName::Mutex => &["acquire", "release"],
+            ModelName::Queue
+            | ModelName::UnorderedQueue
+            | ModelName::Stack
+            | ModelName::PriorityQueue => &["enqueue", "dequeue"],
+            ModelName::Log => &["append", "read-all"],
+            ModelName::Mutex | ModelName::FencedLock => &["acquire", "release"],
             ModelName::MultiRegister => &["txn"],
         }
     }

@@ -36,6 +36,19 @@ fn broken(findings: &[Finding], decisive: &Finding, subject: &str, promised: boo
         AnomalyKind::PhantomValue => "a read returned what cannot have been written",
         AnomalyKind::LostWrite => "something that had been acknowledged or read is gone",
         AnomalyKind::DuplicateElement => "a read returned an element more often than it was added",
+        AnomalyKind::FabricatedValue => "a read returned a value that nobody wrote",
+        AnomalyKind::CorruptedValue => "a read returned a damaged value",
+        AnomalyKind::MisdirectedValue => "a read returned what was written elsewhere",
+        AnomalyKind::PresentThoughAbsent => "a read found something where nobody had written",
+        AnomalyKind::PhantomEffect => "a write that had failed for sure took effect",
+        AnomalyKind::Equivocation => "one version of a key has two contents",
+        AnomalyKind::ForkedOrder => "no single order of the writes explains two of its answers",
+        AnomalyKind::ForgedAcknowledgement => "two acknowledgements name the same version",
+        AnomalyKind::VersionRegression => "an answer is of an older version than one before it",
+        AnomalyKind::DuplicateApplication => "a write took effect twice",
+        AnomalyKind::Divergence => "after healing its copies differ",
+        AnomalyKind::CausalityViolation => "an answer is older than what had caused its question",
+        AnomalyKind::DishonestHealth => "a node was healthy by its own word while it lied",
     };
     let count: u64 = findings.iter().map(|finding| finding.anomaly_count).sum();
     let (of, kind) = (if count == 1 { "" } else { ", the first of " }, anomaly.kind);

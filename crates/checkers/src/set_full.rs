@@ -90,7 +90,7 @@ fn finding(mut tally: Tally) -> Finding {
             _ => format!("No read began after the acknowledgement of any of {elements}."),
         };
         (Verdict::Unknown, text)
-    } else if never_read * 10 > added {
+    } else if !is_enough(added, never_read) {
         let text = format!(
             "Too little was read: after {never_read} of {elements} no read began. Nothing is wrong \
              with the others."
@@ -117,6 +117,11 @@ fn finding(mut tally: Tally) -> Finding {
         anomaly_count: anomalies,
         stats: stats.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
     }
+}
+
+/// Is it enough to call a set valid that of these acknowledged elements so many were never read?
+pub(crate) fn is_enough(added: u64, never_read: u64) -> bool {
+    added > never_read && never_read * 10 <= added
 }
 
 /// "3 elements were lost, 1 was doubled."
@@ -278,7 +283,7 @@ fn anomaly<'a>(
     witnesses.sort_unstable();
     witnesses.dedup();
     let nodes = known(std::iter::once(&wrong.node));
-    Anomaly { kind, key: Some(key.clone()), witnesses, nodes, detail }
+    Anomaly { kind, key: Some(key.clone()), witnesses, nodes, accused: Vec::new(), detail }
 }
 
 fn phantom(key: &Key, value: &Value, adds: &[&Operation], reads: &[Read<'_>]) -> Option<Anomaly> {

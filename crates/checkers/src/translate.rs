@@ -6,8 +6,9 @@
 
 use perjury_history::{Call, Micro, Operation, Outcome, Reply, Value};
 use perjury_porcupine::models::{
-    Access, CasInput, CasOutput, CounterInput, CounterOutput, KvAppendInput, KvAppendOutput,
-    MutexInput, MutexOutput, QueueInput, QueueOutput, Seen, SetInput, SetOutput,
+    Access, CasInput, CasOutput, CounterInput, CounterOutput, FencedLockInput, FencedLockOutput,
+    KvAppendInput, KvAppendOutput, LogInput, LogOutput, MutexInput, MutexOutput, QueueInput,
+    QueueOutput, Seen, SetInput, SetOutput,
 };
 
 /// One operation of a search, and which operation of the history it is.
@@ -152,7 +153,7 @@ pub(crate) fn set(
     })
 }
 
-/// For queues, of either order.
+/// For queues of every order.
 pub(crate) fn queue(
     operations: &[(usize, &Operation)],
 ) -> Vec<Searched<QueueInput<Value>, QueueOutput<Value>>> {
@@ -183,6 +184,49 @@ pub(crate) fn mutex(operations: &[(usize, &Operation)]) -> Vec<Searched<MutexInp
             _ => return None,
         };
         Some((input, reply.map(|_| MutexOutput::Done)))
+    })
+}
+
+/// For locks that give tokens.
+pub(crate) fn fenced_lock(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<FencedLockInput, FencedLockOutput>> {
+    all(operations, |call, reply| match (call, reply) {
+        (Call::Acquire { .. }, Some(reply)) => {
+            Some((FencedLockInput::Acquire, Some(FencedLockOutput::Granted(number(reply)?))))
+        }
+        (Call::Acquire { .. }, None) => Some((FencedLockInput::Acquire, None)),
+        (Call::Release { .. }, reply) => {
+            Some((FencedLockInput::Release, reply.map(|_| FencedLockOutput::Released)))
+        }
+        _ => None,
+    })
+}
+
+/// A token or a position.
+pub(crate) fn number(reply: &Reply) -> Option<u64> {
+    match reply {
+        Reply::Value(Value::Int(number)) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+/// For logs.
+pub(crate) fn log(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<LogInput<Value>, LogOutput<Value>>> {
+    all(operations, |call, reply| match (call, reply) {
+        (Call::Append { value, .. }, reply) => {
+            let told = reply.map(|reply| match number(reply) {
+                Some(position) => LogOutput::Position(position),
+                None => LogOutput::Appended,
+            });
+            Some((LogInput::Append(value.clone()), told))
+        }
+        (Call::ReadAll { .. }, Some(Reply::Elements(elements))) => {
+            Some((LogInput::ReadAll, Some(LogOutput::All(Seen::Value(elements.clone())))))
+        }
+        _ => None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Call, Fault, FaultId, Injection, NodeName, Outcome};
+use crate::{Call, Fault, FaultId, Injection, NodeName, Outcome, Testimony};
 
 /// The position of an entry in its history, from 0, without gaps.
 #[derive(
@@ -44,13 +44,16 @@ pub enum Phase {
     Settle,
     /// The last reads, after healing.
     Final,
+    /// Every node is asked for its own copy of everything; what it answers may lag behind.
+    Scrub,
     /// The load is over.
     End,
 }
 
 impl Phase {
     /// Every phase in order.
-    pub const ALL: [Phase; 5] = [Phase::Load, Phase::Heal, Phase::Settle, Phase::Final, Phase::End];
+    pub const ALL: [Phase; 6] =
+        [Phase::Load, Phase::Heal, Phase::Settle, Phase::Final, Phase::Scrub, Phase::End];
 
     /// The word for this phase.
     pub fn name(self) -> &'static str {
@@ -59,6 +62,7 @@ impl Phase {
             Phase::Heal => "heal",
             Phase::Settle => "settle",
             Phase::Final => "final",
+            Phase::Scrub => "scrub",
             Phase::End => "end",
         }
     }
@@ -70,8 +74,9 @@ impl Phase {
 pub enum Event {
     /// A process asks something of a node.
     Invoke { process: Process, node: NodeName, call: Call },
-    /// The process's open call ended. `call` is the index of its invocation.
-    Complete { process: Process, call: Index, outcome: Outcome },
+    /// The process's open call ended. `call` is the index of its invocation; `said` is what the
+    /// answer said of itself, if anything.
+    Complete { process: Process, call: Index, outcome: Outcome, said: Option<Box<Testimony>> },
     /// A fault is about to be injected.
     Inject { id: FaultId, fault: Fault },
     /// What came of it.
@@ -80,6 +85,8 @@ pub enum Event {
     Heal { id: FaultId },
     /// What came of that.
     Healed { id: FaultId, injection: Injection },
+    /// A node was asked for its health, as a load balancer would.
+    Probe { node: NodeName, healthy: bool, detail: String },
     /// The run enters a new phase.
     Phase(Phase),
     /// Something that a reader of the report should know, such as a new primary.

@@ -78,7 +78,7 @@ impl<'a> Exporter<'a> {
                     at(node)
                 )
             }
-            Event::Complete { process, call, outcome } => match self.open.remove(call) {
+            Event::Complete { process, call, outcome, .. } => match self.open.remove(call) {
                 Some((call, node)) => {
                     let (kind, value, rest) = answered(call, outcome);
                     format!(
@@ -128,6 +128,9 @@ impl<'a> Exporter<'a> {
                 (format!("stop-{}", self.fault(*id)), came(injection))
             }
             Event::Phase(phase) => ("phase".to_owned(), format!(":{}", phase.name())),
+            Event::Probe { node, healthy, .. } => {
+                ("probe".to_owned(), format!("[{} {healthy}]", quoted(node.as_str())))
+            }
             Event::Note(text) => ("note".to_owned(), quoted(text)),
             Event::Invoke { .. } | Event::Complete { .. } => unreachable!("an entry of a client"),
         };

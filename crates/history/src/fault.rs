@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::NodeName;
+use crate::{Corruption, Deceived, Lying, NodeName};
 
 /// Identifies one injected fault within a run; its heal carries the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +48,10 @@ pub enum Fault {
     Pause { nodes: Vec<NodeName> },
     /// The database is stopped with SIGTERM and started again at once.
     Restart { nodes: Vec<NodeName> },
+    /// Nodes lie to others, by a proxy in their connections; healing makes them honest.
+    Lie(Lying),
+    /// Bits turn over in the memory or the files of nodes; healing does not undo that.
+    Corrupt(Corruption),
 }
 
 impl Fault {
@@ -58,6 +62,8 @@ impl Fault {
             Fault::Kill { .. } => "kill",
             Fault::Pause { .. } => "pause",
             Fault::Restart { .. } => "restart",
+            Fault::Lie(_) => "lie",
+            Fault::Corrupt(_) => "corrupt",
         }
     }
 
@@ -68,6 +74,8 @@ impl Fault {
             Fault::Kill { nodes } | Fault::Pause { nodes } | Fault::Restart { nodes } => {
                 nodes.clone()
             }
+            Fault::Lie(lying) => lying.nodes.clone(),
+            Fault::Corrupt(corruption) => corruption.nodes.clone(),
         }
     }
 }
@@ -86,6 +94,17 @@ impl fmt::Display for Fault {
             Fault::Kill { nodes } => write!(f, "kill {}", names(nodes)),
             Fault::Pause { nodes } => write!(f, "pause {}", names(nodes)),
             Fault::Restart { nodes } => write!(f, "restart {}", names(nodes)),
+            Fault::Corrupt(corruption) => write!(f, "{corruption}"),
+            Fault::Lie(lying) => {
+                let whom = match &lying.deceived {
+                    Deceived::Clients => "clients".to_owned(),
+                    Deceived::Peers => "their peers".to_owned(),
+                    Deceived::Nodes(nodes) => names(nodes),
+                };
+                let lies: Vec<_> = lying.lies.iter().map(|lie| lie.tell.name()).collect();
+                let story = if lying.collude { ", one story" } else { "" };
+                write!(f, "lies of {} to {whom}: {}{story}", names(&lying.nodes), lies.join(", "))
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::seal::Seals;
 use crate::{Entry, Event, Index, Nanos, Topology, hex, line};
 
 /// The version of the history file that this crate writes, and the newest that it reads.
@@ -52,6 +53,9 @@ pub struct Header {
     pub model: String,
     /// The nodes.
     pub nodes: Topology,
+    /// What the values certify themselves by; absent where they are plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seals: Option<Seals>,
     /// What the order of the lines means; left out where it is that of real time.
     #[serde(default, skip_serializing_if = "Order::is_real_time")]
     pub order: Order,
@@ -61,7 +65,7 @@ impl Header {
     /// The header of a history of today's format, in the order of real time.
     pub fn new(run: impl Into<String>, model: impl Into<String>, nodes: Topology) -> Header {
         let (run, model) = (run.into(), model.into());
-        Header { perjury_history: SCHEMA, run, model, nodes, order: Order::RealTime }
+        Header { perjury_history: SCHEMA, run, model, nodes, seals: None, order: Order::RealTime }
     }
 }
 
@@ -361,7 +365,7 @@ pub(crate) fn read_lines(
     Ok(history)
 }
 
-fn read_header(path: &Path, text: &str) -> Result<Header, FileError> {
+pub(crate) fn read_header(path: &Path, text: &str) -> Result<Header, FileError> {
     // The version is looked at first: a newer header may have fields that this one denies.
     let version = serde_json::from_str::<serde_json::Value>(text)
         .ok()

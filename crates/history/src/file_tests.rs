@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
-    Call, Cause, Cut, Fault, FaultId, Injection, Key, Micro, NodeName, Outcome, Phase, Reply, Value,
+    Call, Cause, Cut, Deceived, Fault, FaultId, Framing, Injection, Instead, Key, Lie, Lying,
+    Micro, NodeName, Outcome, Part, Phase, Reply, Tell, Turns, Value,
 };
 
 fn header() -> Header {
@@ -62,6 +63,7 @@ fn every_event() -> Vec<Event> {
         process: 1,
         call: Index(0),
         outcome,
+        said: None,
     }));
     events.extend([
         Event::Inject { id: FaultId(1), fault: Fault::Partition { shape: "halves".into(), cuts } },
@@ -69,10 +71,43 @@ fn every_event() -> Vec<Event> {
         Event::Injected { id: FaultId(1), injection: Injection::Installed("12 dropped".into()) },
         Event::Heal { id: FaultId(1) },
         Event::Healed { id: FaultId(1), injection: Injection::Skipped("none".into()) },
+        Event::Inject { id: FaultId(3), fault: Fault::Lie(lying()) },
+        Event::Injected { id: FaultId(3), injection: Injection::Indeterminate("none yet".into()) },
+        Event::Injected { id: FaultId(3), injection: Injection::Installed("7 told".into()) },
         Event::Phase(Phase::Settle),
+        Event::Probe { node: node(), healthy: true, detail: "ok".into() },
         Event::Note("n2 is primary".into()),
     ]);
     events
+}
+
+fn lying() -> Lying {
+    let lie = |tell| Lie {
+        tell,
+        on: None,
+        one_in: Some(10),
+        every: None,
+        to_one_in: None,
+        turns: Some(Turns { lie_ms: 100, honest_ms: 50 }),
+        words: vec!["GET".into()],
+        spare: Vec::new(),
+    };
+    let tells = [
+        Tell::BlackHole,
+        Tell::Delay { ms: 5, jitter_ms: 1 },
+        Tell::Corrupt(Part::Stream { block: 64 }),
+        Tell::Substitute(Instead::Replayed),
+        Tell::Default { value: "0".into() },
+    ];
+    Lying {
+        nodes: vec!["n1".into()],
+        deceived: Deceived::Nodes(vec!["n3".into()]),
+        ports: vec![2380],
+        framing: Framing::Http,
+        lies: tells.into_iter().map(lie).collect(),
+        seed: (1 << 53) - 1,
+        collude: true,
+    }
 }
 
 fn written(folder: &Path, events: &[Event]) -> PathBuf {

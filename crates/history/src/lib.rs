@@ -9,19 +9,25 @@
 //! It holds no policy: nothing here opens a socket, starts a process, reads a clock or decides
 //! whether a history is good.
 
+mod corruption;
 mod entry;
 pub mod export;
 mod fault;
 mod file;
 mod hex;
 pub mod import;
+mod lie;
 mod line;
 mod operation;
 mod operations;
+pub mod seal;
+mod stream;
+mod testimony;
 mod topology;
 mod value;
 mod verdict;
 
+pub use corruption::{Aim, Corruption, CorruptionMade, Damage, Files, Rot};
 pub use entry::{Entry, Event, Index, Nanos, Phase, Process};
 pub use fault::{Cut, Fault, FaultId, Injection};
 pub use file::{
@@ -29,8 +35,11 @@ pub use file::{
     verify_sum, write_history,
 };
 pub use hex::hex;
+pub use lie::{Deceived, Framing, Instead, Lie, LieTold, Lying, Omit, On, Part, Tell, Turns};
 pub use operation::{Call, Cause, Micro, Outcome, Reply};
-pub use operations::{Operation, PairingError, pair};
+pub use operations::{Operation, PairingError, pair, scrubbed};
+pub use stream::Entries;
+pub use testimony::{Counter, Testimony, Token};
 pub use topology::{Node, NodeName, Topology};
 pub use value::{Key, Value};
-pub use verdict::{Anomaly, AnomalyKind, Finding, Judgement, Verdict};
+pub use verdict::{Accusation, Anomaly, AnomalyKind, Confidence, Finding, Judgement, Verdict};

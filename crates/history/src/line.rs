@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use crate::{
     Call, Cause, Entry, Event, Fault, FaultId, Index, Injection, Key, Micro, Nanos, NodeName,
-    Outcome, Phase, Process, Reply, Value,
+    Outcome, Phase, Process, Reply, Testimony, Value,
 };
 
 /// The line as it is written: borrowed, absent fields left out.
@@ -36,6 +36,8 @@ struct LineOut<'a> {
     cause: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    said: Option<&'a Testimony>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<FaultId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +103,7 @@ struct LineIn<'a> {
     value: Option<Json>,
     cause: Option<String>,
     detail: Option<String>,
+    said: Option<Testimony>,
     id: Option<FaultId>,
     fault: Option<Fault>,
     result: Option<Injection>,
@@ -132,6 +135,7 @@ fn encode(index: Index, time: Nanos, event: &Event) -> LineOut<'_> {
         value: None,
         cause: None,
         detail: None,
+        said: None,
         id: None,
         fault: None,
         result: None,
@@ -145,8 +149,9 @@ fn encode(index: Index, time: Nanos, event: &Event) -> LineOut<'_> {
             line.key = call.key();
             line.value = argument(call);
         }
-        Event::Complete { process, call, outcome } => {
+        Event::Complete { process, call, outcome, said } => {
             line.kind = outcome.name();
+            line.said = said.as_deref();
             line.process = Some(*process);
             line.call = Some(*call);
             match outcome {
@@ -169,6 +174,12 @@ fn encode(index: Index, time: Nanos, event: &Event) -> LineOut<'_> {
         }
         Event::Phase(phase) => {
             (line.kind, line.value) = ("phase", Some(Payload::Word(phase.name())));
+        }
+        Event::Probe { node, healthy, detail } => {
+            line.kind = "probe";
+            line.node = Some(node);
+            line.value = Some(Payload::Bool(*healthy));
+            line.detail = Some(detail.as_str()).filter(|text| !text.is_empty());
         }
         Event::Note(text) => (line.kind, line.detail) = ("note", Some(text.as_str())),
     }
@@ -240,6 +251,7 @@ fn decode(line: &mut LineIn<'_>) -> Result<Event, String> {
             process: line.process.ok_or_else(|| missing("process"))?,
             call: Index(line.call.ok_or_else(|| missing("call"))?),
             outcome: decode_outcome(line)?,
+            said: line.said.take().map(Box::new),
         },
         "inject" => Event::Inject {
             id: line.id.ok_or_else(|| missing("id"))?,
@@ -254,12 +266,17 @@ fn decode(line: &mut LineIn<'_>) -> Result<Event, String> {
             }
         }
         "heal" => Event::Heal { id: line.id.ok_or_else(|| missing("id"))? },
+        "probe" => Event::Probe {
+            node: line.node.take().ok_or_else(|| missing("node"))?,
+            healthy: line.value.as_ref().and_then(Json::as_bool).ok_or_else(|| missing("value"))?,
+            detail: line.detail.take().unwrap_or_default(),
+        },
         "phase" => Event::Phase(decode_phase(line.value.as_ref())?),
         "note" => Event::Note(line.detail.take().ok_or_else(|| missing("detail"))?),
         other => {
             return Err(format!(
                 "unknown entry type {other:?}; expected invoke, ok, fail, info, inject, injected, \
-                 heal, healed, phase or note"
+                 heal, healed, probe, phase or note"
             ));
         }
     })

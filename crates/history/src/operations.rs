@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::{Call, Entry, Event, Index, Nanos, NodeName, Outcome, Process};
+use crate::{
+    Call, Entry, Event, Index, Nanos, NodeName, Outcome, Phase, Process, Testimony, Token,
+};
 
 /// A call and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +21,29 @@ pub struct Operation {
     pub start: Nanos,
     /// The completion: its entry, its time, its outcome. `None` if the history ends before it.
     pub completion: Option<(Index, Nanos, Outcome)>,
+    /// What the answer said of itself, if anything.
+    pub said: Option<Box<Testimony>>,
 }
 
 impl Operation {
     /// The outcome, if there is one.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.completion.as_ref().map(|(_, _, outcome)| outcome)
+    }
+
+    /// Who answered: as the connection proves it, else the node that was asked.
+    pub fn answerer(&self) -> &NodeName {
+        self.said.as_ref().and_then(|said| said.node.as_ref()).unwrap_or(&self.node)
+    }
+
+    /// Of which version the answer speaks, if it says so.
+    pub fn token(&self) -> Option<&Token> {
+        self.said.as_ref().and_then(|said| said.token.as_ref())
+    }
+
+    /// Was it asked for from a node's own copy, which may lag behind?
+    pub fn is_local(&self) -> bool {
+        self.said.as_ref().is_some_and(|said| said.local)
     }
 
     /// When an operation that is known to have ended ended.
@@ -84,11 +103,30 @@ enum Slot {
     Dead(Index),
 }
 
-/// All operations in the order of their invocations.
+/// Where the scrub begins: every node's own copy is read then, which may lag behind, so that
+/// nothing from there on belongs to the load. The load has ended before.
+fn scrub(entries: &[Entry]) -> usize {
+    let begins = |entry: &Entry| matches!(entry.event, Event::Phase(Phase::Scrub));
+    entries.iter().position(begins).unwrap_or(entries.len())
+}
+
+/// All operations of the load in the order of their invocations.
 ///
 /// # Errors
 /// The first thing that makes the history ill formed.
 pub fn pair(entries: &[Entry]) -> Result<Vec<Operation>, PairingError> {
+    paired(&entries[..scrub(entries)])
+}
+
+/// All reads of the nodes' own copies, in the order of their invocations.
+///
+/// # Errors
+/// As for [`pair`].
+pub fn scrubbed(entries: &[Entry]) -> Result<Vec<Operation>, PairingError> {
+    paired(&entries[scrub(entries)..])
+}
+
+fn paired(entries: &[Entry]) -> Result<Vec<Operation>, PairingError> {
     let mut operations: Vec<Operation> = Vec::with_capacity(entries.len() / 2);
     let mut slots: HashMap<Process, Slot> = HashMap::new();
     let mut last = 0;
@@ -120,9 +158,10 @@ pub fn pair(entries: &[Entry]) -> Result<Vec<Operation>, PairingError> {
                     invoked: entry.index,
                     start: entry.time,
                     completion: None,
+                    said: None,
                 });
             }
-            Event::Complete { process, call, outcome } => {
+            Event::Complete { process, call, outcome, said } => {
                 let orphan = || PairingError::Orphan {
                     process: *process,
                     call: *call,
@@ -136,6 +175,7 @@ pub fn pair(entries: &[Entry]) -> Result<Vec<Operation>, PairingError> {
                 if matches!(outcome, Outcome::Info(_)) {
                     slots.insert(*process, Slot::Dead(*call));
                 }
+                operation.said.clone_from(said);
                 operation.completion = Some((entry.index, entry.time, outcome.clone()));
             }
             _ => {}

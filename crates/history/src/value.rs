@@ -10,6 +10,7 @@ use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::hex::{hex, unhex};
+use crate::seal::Seal;
 
 /// The name of one object in the database: a register, a set, a lock. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +67,26 @@ impl Value {
             .map_or_else(|| Value::Raw(bytes.into()), Value::Int)
     }
 
+    /// Reads what a database stored where the harness wrote: an integer in its canonical form or
+    /// a text in the form of a seal, else the raw bytes.
+    pub fn parse(bytes: &[u8]) -> Value {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if Seal::parse(text).is_some() => Value::Text(text.into()),
+            _ => Value::parse_int(bytes),
+        }
+    }
+
+    /// The text that a database stores for this value; `None` for what could not be told from
+    /// something else when it is read again. [`Value::parse`] is the way back.
+    pub fn encode(&self) -> Option<String> {
+        let text = match self {
+            Value::Int(number) => number.to_string(),
+            Value::Text(text) => text.to_string(),
+            Value::Nil | Value::Raw(_) => return None,
+        };
+        (Value::parse(text.as_bytes()) == *self).then_some(text)
+    }
+
     /// Is this the absence of a value?
     pub fn is_nil(&self) -> bool {
         matches!(self, Value::Nil)
@@ -94,7 +115,10 @@ impl fmt::Display for Value {
         match self {
             Value::Nil => f.write_str("nil"),
             Value::Int(number) => write!(f, "{number}"),
-            Value::Text(text) => write!(f, "{text:?}"),
+            Value::Text(text) => match Seal::parse(text) {
+                Some(seal) => write!(f, "{seal}"),
+                None => write!(f, "{text:?}"),
+            },
             Value::Raw(bytes) => write!(f, "0x{}", hex(bytes)),
         }
     }

@@ -43,6 +43,32 @@ pub enum AnomalyKind {
     LostWrite,
     /// An element occurs more often than it was added.
     DuplicateElement,
+    /// A value was read that nobody wrote, and that is no damaged form of one that was written.
+    FabricatedValue,
+    /// A value was read that is one that was written, with damage.
+    CorruptedValue,
+    /// A value was read that was written to another key, or by another run.
+    MisdirectedValue,
+    /// A key that nobody had written was answered as present.
+    PresentThoughAbsent,
+    /// A write that had failed for sure took effect.
+    PhantomEffect,
+    /// One version of a key has two contents.
+    Equivocation,
+    /// Two answers that no single order of the writes explains.
+    ForkedOrder,
+    /// Two acknowledgements name the same version.
+    ForgedAcknowledgement,
+    /// An answer is of an older version than one that had been given before it was asked for.
+    VersionRegression,
+    /// One write took effect at two versions.
+    DuplicateApplication,
+    /// After healing and settling, two nodes' own copies differ.
+    Divergence,
+    /// An answer is older than what had caused its question.
+    CausalityViolation,
+    /// A node was healthy by its own word while it gave false answers.
+    DishonestHealth,
 }
 
 impl AnomalyKind {
@@ -54,6 +80,19 @@ impl AnomalyKind {
             AnomalyKind::PhantomValue => "phantom-value",
             AnomalyKind::LostWrite => "lost-write",
             AnomalyKind::DuplicateElement => "duplicate-element",
+            AnomalyKind::FabricatedValue => "fabricated-value",
+            AnomalyKind::CorruptedValue => "corrupted-value",
+            AnomalyKind::MisdirectedValue => "misdirected-value",
+            AnomalyKind::PresentThoughAbsent => "present-though-absent",
+            AnomalyKind::PhantomEffect => "phantom-effect",
+            AnomalyKind::Equivocation => "equivocation",
+            AnomalyKind::ForkedOrder => "forked-order",
+            AnomalyKind::ForgedAcknowledgement => "forged-acknowledgement",
+            AnomalyKind::VersionRegression => "version-regression",
+            AnomalyKind::DuplicateApplication => "duplicate-application",
+            AnomalyKind::Divergence => "divergence",
+            AnomalyKind::CausalityViolation => "causality-violation",
+            AnomalyKind::DishonestHealth => "dishonest-health",
         }
     }
 }
@@ -62,6 +101,39 @@ impl fmt::Display for AnomalyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// How sure it is that a node lied, by itself or by a link that speaks in its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// It gave an answer in question; that it lied does not follow.
+    Unknown,
+    /// Every smallest set of nodes whose lying explains all anomalies has it.
+    Implicated,
+    /// Its own answers contradict the record, whatever the other nodes did.
+    Proved,
+}
+
+impl Confidence {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Confidence::Unknown => "unknown",
+            Confidence::Implicated => "implicated",
+            Confidence::Proved => "proved",
+        }
+    }
+}
+
+/// A node and how sure its guilt is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Accusation {
+    /// The node.
+    pub node: NodeName,
+    /// How sure.
+    pub confidence: Confidence,
 }
 
 /// One proved violation.
@@ -78,6 +150,9 @@ pub struct Anomaly {
     /// The nodes that gave the answers in question.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeName>,
+    /// Who is held to have lied; the surest first. Empty where nobody can be told from anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accused: Vec<Accusation>,
     /// What is wrong, in words that a person follows.
     pub detail: String,
 }

@@ -25,10 +25,6 @@ impl<T> Arena<T> {
         Self { chunks: Vec::new(), stride, shift, len: 0, bytes: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// Bytes held, used or not.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -81,7 +77,7 @@ mod tests {
                 let expected: Vec<usize> = (0..stride).map(|j| i * 7 + j).collect();
                 assert_eq!(arena.get(i as u32), expected);
             }
-            assert_eq!(arena.len(), count);
+            assert_eq!(arena.len, count);
             assert!(arena.bytes() >= count * stride * size_of::<usize>());
         }
     }

@@ -13,15 +13,19 @@ use std::time::{Duration, Instant};
 /// Limits of a check. The default has none.
 #[derive(Debug, Clone, Default)]
 pub struct Budget {
-    /// Wall-clock time, obeyed within 50 ms unless a single model step takes longer.
+    /// Wall-clock time, obeyed within 50 ms unless a single model step takes longer, or
+    /// [`Model::partition`](crate::Model::partition) without a budget.
     pub time: Option<Duration>,
     /// Configurations (sets of linearized operations with a state) that may be visited, over all
     /// partitions. Obeyed within a few hundred.
     pub states: Option<u64>,
     /// Memory of the search in bytes, over all partitions that are being searched: cached
-    /// configurations, states and indices. Obeyed within one growth step of a table.
+    /// configurations, states and indices. Obeyed within one growth step of a table. Cached
+    /// configurations are forgotten, at the price of time, before it is exceeded. By default the
+    /// cache of a partition takes up to 1 GiB.
     pub bytes: Option<u64>,
-    /// Partitions that may be searched at once; by default the available parallelism.
+    /// Threads that search, in different partitions or together in a hard one; by default the
+    /// available parallelism.
     pub threads: Option<NonZeroUsize>,
     /// Set it from another thread to stop the check, obeyed like `time`.
     pub cancel: Arc<AtomicBool>,
@@ -54,6 +58,7 @@ struct Account {
     budget: Budget,
     states: AtomicU64,
     bytes: AtomicU64,
+    peak_bytes: AtomicU64,
     // 0, or 1 + the position of the reason in REASONS.
     tripped: AtomicU8,
 }
@@ -74,6 +79,7 @@ impl Budget {
             budget: self.clone(),
             states: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            peak_bytes: AtomicU64::new(0),
             tripped: AtomicU8::new(0),
         }))
     }
@@ -122,6 +128,15 @@ impl Meter {
         self.0.bytes.load(Relaxed)
     }
 
+    /// The most bytes that were in use at once.
+    pub fn peak_bytes(&self) -> u64 {
+        self.0.peak_bytes.load(Relaxed)
+    }
+
+    pub(crate) fn most_bytes(&self) -> Option<u64> {
+        self.0.budget.bytes
+    }
+
     pub(crate) fn threads(&self) -> usize {
         let fallback = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.0.budget.threads.map_or_else(fallback, NonZeroUsize::get)
@@ -132,7 +147,8 @@ impl Meter {
     }
 
     pub(crate) fn add_bytes(&self, count: u64) {
-        self.0.bytes.fetch_add(count, Relaxed);
+        let now = self.0.bytes.fetch_add(count, Relaxed) + count;
+        self.0.peak_bytes.fetch_max(now, Relaxed);
     }
 
     pub(crate) fn release_bytes(&self, count: u64) {

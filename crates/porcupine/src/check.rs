@@ -6,15 +6,22 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-use crate::search::{Found, search};
+use crate::crew::Spare;
+use crate::pace::each;
+use crate::search::{Found, search_together};
 use crate::{
     Budget, Evidence, Kind, Linearization, Meter, Model, Operation, PartitionEvidence, Progress,
     Reason, Search, Shortcut, Witness,
 };
 
+/// Configurations after which a partition counts as hard, and threads without work help in it: some
+/// tens of milliseconds.
+const HARD: u64 = 100_000;
+
 /// Whether `history` is linearizable with respect to `model`, as far as `budget` allows to tell.
 ///
-/// Partitions are searched in parallel; the first illegal one ends the check. Which partition that
+/// Partitions are searched in parallel, and so is a hard one when threads are left; the first
+/// illegal one ends the check. Which partition that
 /// is may differ between runs, the verdict does not.
 ///
 /// # Panics
@@ -23,6 +30,7 @@ use crate::{
 pub fn check<M>(model: &M, history: &[Operation<M::Input, M::Output>], budget: &Budget) -> Search
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
@@ -41,11 +49,14 @@ pub fn check_within<M>(
 ) -> Search
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
-    let parts = model.partition(history);
-    run(parts, history.len(), meter, |part, stop| search(model, history, part, meter, stop)).answer
+    run(model, history, meter, |part, stop, spare| {
+        search_together(model, history, part, meter, stop, spare)
+    })
+    .answer
 }
 
 /// What was decided, and how.
@@ -77,6 +88,7 @@ pub enum Path {
 pub fn decide<M>(model: &M, history: &[Operation<M::Input, M::Output>], budget: &Budget) -> Decision
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
@@ -94,15 +106,15 @@ pub fn decide_within<M>(
 ) -> Decision
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
-    let parts = model.partition(history);
-    run(parts, history.len(), meter, |part, stop| {
+    run(model, history, meter, |part, stop, spare| {
         let shortcut = model.shortcut(history, part, meter);
         match shortcut {
             Some(shortcut) if !meter.exceeded() => found(shortcut),
-            _ => search(model, history, part, meter, stop),
+            _ => search_together(model, history, part, meter, stop, spare),
         }
     })
 }
@@ -119,13 +131,20 @@ fn found(Shortcut { path, order }: Shortcut) -> Found {
 }
 
 /// Judges each part, several at once.
-fn run(
-    parts: Vec<Vec<usize>>,
-    len: usize,
+fn run<M: Model>(
+    model: &M,
+    history: &[Operation<M::Input, M::Output>],
     meter: &Meter,
-    judge: impl Fn(&[usize], &AtomicBool) -> Found + Sync,
+    judge: impl Fn(&[usize], &AtomicBool, &Spare) -> Found + Sync,
 ) -> Decision {
-    assert_covers(&parts, len);
+    let parts = if meter.exceeded() {
+        None
+    } else {
+        covering(model.partition_within(history, meter), history.len(), meter)
+    };
+    let Some(parts) = parts else { return answer(vec![Vec::new()], Vec::new(), meter) };
+    let threads = meter.threads().min(parts.len());
+    let spare = Spare::new(meter.threads() - threads, HARD);
     let stop = AtomicBool::new(false);
     let next = AtomicUsize::new(0);
     let worker = || {
@@ -134,15 +153,15 @@ fn run(
         while !stop.load(Relaxed) && !meter.exceeded() {
             let part = next.fetch_add(1, Relaxed);
             let Some(indices) = parts.get(part) else { break };
-            let result = judge(indices, &stop);
+            let result = judge(indices, &stop, &spare);
             if result.progress == Progress::Illegal {
                 stop.store(true, Relaxed);
             }
             found.push((part, result));
         }
+        spare.give_back();
         found
     };
-    let threads = meter.threads().min(parts.len());
     let found = if threads <= 1 { worker() } else { in_parallel(threads, &worker) };
     answer(parts, found, meter)
 }
@@ -205,15 +224,24 @@ fn worst(partitions: Vec<PartitionEvidence>, meter: &Meter) -> Search {
     Search::Exhausted { reason, evidence: Evidence { partitions } }
 }
 
-/// A partition that loses an operation could hide a violation, and one that repeats an operation
-/// could invent one. Both are bugs of the model, which must not turn into a verdict.
-fn assert_covers(parts: &[Vec<usize>], len: usize) {
+/// The parts, unless the meter is exceeded: then they may be anything.
+///
+/// # Panics
+/// If they do not cover the history. A partition that loses an operation could hide a violation,
+/// and one that repeats an operation could invent one. Both are bugs of the model, which must not
+/// turn into a verdict.
+fn covering(parts: Vec<Vec<usize>>, len: usize, meter: &Meter) -> Option<Vec<Vec<usize>>> {
+    if meter.exceeded() {
+        return None;
+    }
     let mut seen = vec![false; len];
-    for &index in parts.iter().flatten() {
+    each(parts.iter().flatten(), &|| meter.exceeded(), |&index| {
         assert!(index < len, "the model's partition names operation {index} of {len}");
         assert!(!seen[index], "the model's partition repeats operation {index}");
         seen[index] = true;
-    }
+    })
+    .ok()?;
     let lost = seen.iter().position(|seen| !seen);
     assert!(lost.is_none(), "the model's partition loses operation {lost:?}");
+    Some(parts)
 }

@@ -4,14 +4,15 @@
 //! see `LICENSE-PORCUPINE`): the search of Wing and Gong (1993) with the cache of Lowe ("Testing
 //! for linearizability", 2017) and the partitions of Horn and Kroening (2015). Beyond the original:
 //! operations without an answer are optional, a cached configuration costs as many bits as
-//! operations were open at once and not as many as the history is long, and the budget counts time,
-//! configurations and bytes.
+//! operations were open at once and not as many as the history is long, what nobody can see is not
+//! tried, the cache forgets where memory ends, idle threads help in a hard partition, and the
+//! budget counts time, configurations and bytes.
 //!
 //! [`check`] searches. [`decide`] gives the same verdict and first asks the model for a *shortcut*,
 //! a path that needs no search: near-linear time for registers, compare-and-set and key-value
-//! stores whose written values are distinct, locks, counters of equal steps, grow-only sets and
-//! FIFO queues. It says which path was taken, and names the few operations that contradict each
-//! other.
+//! stores whose written values are distinct, locks with and without fencing tokens, counters,
+//! grow-only and mutable sets, logs, and bags, queues, stacks and priority queues of distinct
+//! elements. It says which path was taken, and names the few operations that contradict each other.
 //!
 //! Not here: reading history files, pictures, and deciding what a database promises.
 //!
@@ -62,8 +63,9 @@
 mod answer;
 mod arena;
 mod budget;
+mod cache;
 mod check;
-mod configurations;
+mod crew;
 mod gauge;
 mod hash;
 mod intern;
@@ -71,18 +73,24 @@ mod links;
 mod model;
 pub mod models;
 mod nondeterministic;
+mod observe;
 mod operation;
+mod order;
+mod pace;
 mod paths;
 mod search;
 mod shortcut;
+mod sights;
+mod sync;
 mod table;
 mod timeline;
 mod verify;
+mod walk;
 
 pub use answer::{Evidence, Linearization, PartitionEvidence, Progress, Search};
 pub use budget::{Budget, Meter, Reason};
 pub use check::{Decision, Path, check, check_within, decide, decide_within};
-pub use model::{Model, partition_by};
+pub use model::{Model, partition_by, partition_by_within};
 pub use nondeterministic::{NondeterministicModel, PowerSet, States};
 pub use operation::Operation;
 pub use shortcut::{Kind, Shortcut, Witness};

@@ -11,7 +11,8 @@ use crate::timeline::{Timeline, number};
 /// Candidates are taken in this order: reads, because one that fits ends the choice; changes by the
 /// time of their returns, because the next to return is the next that must be linearized; and
 /// indeterminate operations last, because they can wait for ever, so most are never tried where all
-/// is legal. The order decides how soon a linearization is found, never whether.
+/// is legal. The order decides how soon a linearization is found, never whether. Indeterminate
+/// operations that overwrite are in no list: see `sights`.
 pub(crate) struct Links {
     next: Vec<u32>,
     prev: Vec<u32>,
@@ -22,9 +23,10 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn new(reads: usize, completed: usize, total: usize) -> Self {
+    pub(crate) fn new(timeline: &Timeline) -> Self {
+        let total = timeline.hiders;
         let heads = [number(total), number(total + 1), number(total + 2)];
-        let ends = [number(reads), number(completed), number(total)];
+        let ends = [number(timeline.reads), number(timeline.completed()), number(total)];
         let mut links = Self { next: vec![0; total + 3], prev: vec![0; total + 3], heads, ends };
         links.connect(heads[0], 0..ends[0]);
         links.connect(heads[1], ends[0]..ends[1]);
@@ -47,13 +49,13 @@ impl Links {
         self.next[self.heads[0] as usize]
     }
 
-    pub(crate) fn after(&self, op: u32) -> u32 {
-        self.next[op as usize]
+    /// The first candidate that changes something.
+    pub(crate) fn first_change(&self) -> u32 {
+        self.next[self.heads[1] as usize]
     }
 
-    /// The candidate behind all others.
-    pub(crate) fn end(&self) -> u32 {
-        self.heads[2]
+    pub(crate) fn after(&self, op: u32) -> u32 {
+        self.next[op as usize]
     }
 
     /// The first operation from `candidate` on that can be linearized at this frontier.

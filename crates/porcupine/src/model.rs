@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use crate::pace::each;
 use crate::{Meter, Operation, Shortcut};
 
 /// A deterministic sequential specification.
@@ -45,10 +46,38 @@ pub trait Model {
         vec![(0..history.len()).collect()]
     }
 
+    /// [`Model::partition`] on a budget: where `meter` is exceeded it may end early with anything,
+    /// which is discarded. Worth having for histories of millions. By default as it is without.
+    fn partition_within(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        _meter: &Meter,
+    ) -> Vec<Vec<usize>> {
+        self.partition(history)
+    }
+
     /// Whether this operation leaves every state as it is, such as a read. A hint: the search takes
     /// such an operation as soon as it fits and need not try anything else there. `true` must hold
     /// for all states; the search panics when it sees that it does not. By default never.
     fn is_read_only(&self, _input: &Self::Input, _output: Option<&Self::Output>) -> bool {
+        false
+    }
+
+    /// Whether this operation is allowed in every state and leaves the same one whatever was there
+    /// before, such as a write. A hint: the search then takes it that an operation of this kind
+    /// which nobody saw came directly before another one. `true` must hold for all states; the
+    /// search panics when it sees that it does not. By default never.
+    fn is_overwrite(&self, _input: &Self::Input, _output: Option<&Self::Output>) -> bool {
+        false
+    }
+
+    /// Whether two operations, given by input and output, do the same in every state. A hint: the
+    /// search then tries only the more urgent one. By default never.
+    fn is_twin(
+        &self,
+        _first: (&Self::Input, Option<&Self::Output>),
+        _second: (&Self::Input, Option<&Self::Output>),
+    ) -> bool {
         false
     }
 
@@ -78,14 +107,42 @@ pub fn partition_by<I, O, K: Eq + Hash>(
     history: &[Operation<I, O>],
     key: impl Fn(&Operation<I, O>) -> K,
 ) -> Vec<Vec<usize>> {
+    group(history, &|| false, key)
+}
+
+/// [`partition_by`] on a budget: a [`Model::partition_within`].
+pub fn partition_by_within<I, O, K: Eq + Hash>(
+    history: &[Operation<I, O>],
+    meter: &Meter,
+    key: impl Fn(&Operation<I, O>) -> K,
+) -> Vec<Vec<usize>> {
+    group(history, &|| meter.exceeded(), key)
+}
+
+/// One part with all of `len` operations, on a budget: the default of [`Model::partition`] as a
+/// [`Model::partition_within`].
+pub(crate) fn whole_within(len: usize, meter: &Meter) -> Vec<Vec<usize>> {
+    let mut part = Vec::with_capacity(len);
+    // Out of budget: what there is will be discarded.
+    let _ = each(0..len, &|| meter.exceeded(), |index| part.push(index));
+    vec![part]
+}
+
+fn group<I, O, K: Eq + Hash>(
+    history: &[Operation<I, O>],
+    exceeded: &impl Fn() -> bool,
+    key: impl Fn(&Operation<I, O>) -> K,
+) -> Vec<Vec<usize>> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
     let mut part_of: HashMap<K, usize> = HashMap::new();
-    for (index, operation) in history.iter().enumerate() {
+    let ended = each(history.iter().enumerate(), exceeded, |(index, operation)| {
         let part = *part_of.entry(key(operation)).or_insert(parts.len());
         if part == parts.len() {
             parts.push(Vec::new());
         }
         parts[part].push(index);
-    }
+    });
+    // Out of budget: what there is will be discarded.
+    let _ = ended;
     parts
 }

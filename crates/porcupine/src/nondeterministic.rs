@@ -7,7 +7,7 @@
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 use crate::hash::Mixer;
-use crate::{Model, Operation};
+use crate::{Meter, Model, Operation, Shortcut};
 
 /// A sequential specification with a choice. See [`Model`] for what the methods share with it.
 pub trait NondeterministicModel {
@@ -33,6 +33,16 @@ pub trait NondeterministicModel {
     /// As [`Model::partition`].
     fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
         vec![(0..history.len()).collect()]
+    }
+
+    /// As [`Model::shortcut`]. An order must be one for which some choice of states exists.
+    fn shortcut(
+        &self,
+        _history: &[Operation<Self::Input, Self::Output>],
+        _part: &[usize],
+        _meter: &Meter,
+    ) -> Option<Shortcut> {
+        None
     }
 
     /// As [`Model::heap_bytes`], for one possible state.
@@ -108,6 +118,15 @@ impl<N: NondeterministicModel> Model for PowerSet<N> {
 
     fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
         self.0.partition(history)
+    }
+
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        self.0.shortcut(history, part, meter)
     }
 
     fn heap_bytes(&self, states: &Self::State) -> usize {

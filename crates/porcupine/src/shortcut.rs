@@ -16,9 +16,9 @@ pub struct Shortcut {
 
 /// A few operations that no order explains.
 ///
-/// But for [`Kind::Blocked`] and [`Kind::NeverDeleted`], they contradict each other as soon as one
-/// knows who wrote the values that they name: together with the writers of those values they are a
-/// history that is not linearizable by itself.
+/// But for those kinds in which all operations have a part, they contradict each other as soon as
+/// one knows who wrote the values that they name: together with the writers of those values they
+/// are a history that is not linearizable by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
     /// How they contradict each other.
@@ -67,13 +67,33 @@ pub enum Kind {
     /// their order, the dequeues in theirs.
     OutOfOrder,
     /// An element that nobody got was enqueued before one that was dequeued: both enqueues, and the
-    /// dequeue.
+    /// dequeue. Where other dequeues may have removed it, they follow, with the enqueues of what
+    /// they had to remove as well: they are too few.
     Overtaken,
+    /// Nothing was found, but something was there all the time: the operation, then those on
+    /// elements of which one was always there. Where dequeues may have removed them, as above.
+    NeverEmpty,
+    /// While an element was dequeued, a smaller one was always there: the enqueue, the dequeue,
+    /// then those on smaller elements of which one was always there. Dequeues as above.
+    Outranked,
+    /// Elements of a stack of which one was always there, from an instant to another, but none from
+    /// before the first until after the second: their operations. Dequeues as above.
+    NotNested,
+    /// Two operations were given the same number, which only one can have: a position in a log, a
+    /// token of a lock.
+    GivenTwice,
     /// Two reads of a set that only grows, and neither saw all that the other saw.
     Incomparable,
     /// By what was seen, the first took effect before the last, but the last had returned before
-    /// the first was called. Where there is one between them, it shows their order.
+    /// the first was called. Those between them show their order.
     AgainstTime,
+    /// A position of a log holds one element, and each append makes one entry: two operations that
+    /// say otherwise. All appends have a part in it.
+    Mismatch,
+    /// These operations have no order among themselves, and no other bears upon it.
+    Together,
+    /// No place is left for the operation. All operations have a part in it.
+    NoPlace,
     /// Not a contradiction of a few operations but of the numbers of many: the operation is what
     /// [`PartitionEvidence::blocked`](crate::PartitionEvidence::blocked) says.
     Blocked,

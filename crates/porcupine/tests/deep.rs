@@ -1,11 +1,14 @@
 //! Long histories take memory and time in proportion to their length, and no stack.
 
+#[path = "load/cas.rs"]
+mod cas;
 mod load;
 
 use std::time::Duration;
 
+use cas::{Mix, cas};
 use load::register::{RegisterOp, make_stale, register};
-use perjury_porcupine::models::{Register, RegisterInput, RegisterOutput, Seen};
+use perjury_porcupine::models::{CasRegister, Register, RegisterInput, RegisterOutput, Seen};
 use perjury_porcupine::{Budget, Operation, Search, check, verify};
 
 /// A bound that a quadratic search breaks by orders of magnitude.
@@ -93,4 +96,36 @@ fn a_history_without_any_answer() {
         (0..200_000).map(|i| Operation::indeterminate(i, RegisterInput::Write(i), i)).collect();
     assert_legal(&history);
     assert_legal(&[]);
+}
+
+#[test]
+fn a_stale_read_among_many_lost_writes() {
+    for (clients, count, lost) in [(10, 5_000, 10), (5, 5_000, 100), (20, 1_000, 10)] {
+        let mut history = register(1, clients, count, lost);
+        let stale = make_stale(&mut history);
+        let Search::Illegal(evidence) = check(&Register(0), &history, &modest()) else {
+            panic!("{clients} clients: the initial value is long gone");
+        };
+        assert_eq!(evidence.blocked().collect::<Vec<_>>(), [stale]);
+    }
+}
+
+#[test]
+fn twenty_clients_that_compare_and_set() {
+    for values in [0, 5] {
+        for (seed, count, lost) in [(1, 100, 0), (2, 200, 0), (3, 100, 20)] {
+            let mut history = cas(seed, Mix { clients: 20, count, lost, values });
+            let Search::Linearizable(proof) = check(&CasRegister(0), &history, &modest()) else {
+                panic!("{values} values, seed {seed}: it was simulated");
+            };
+            assert_eq!(verify(&CasRegister(0), &history, &proof), Ok(()));
+            if values == 0 && lost == 0 && count == 100 {
+                let stale = cas::make_stale(&mut history, 77_777);
+                let Search::Illegal(evidence) = check(&CasRegister(0), &history, &modest()) else {
+                    panic!("nobody wrote that");
+                };
+                assert_eq!(evidence.blocked().collect::<Vec<_>>(), [stale]);
+            }
+        }
+    }
 }

@@ -16,15 +16,14 @@ use crate::cli::Exit;
 pub(super) fn read(path: &Path, settings: &Settings<'_>) -> Result<(Imported, ModelName), Said> {
     let imported = import::read(path, settings.format, &settings.dialect)
         .map_err(|error| Said::error(Exit::Infrastructure, &error))?;
-    let suggested = match (settings.model, imported.model.as_deref()) {
-        (Some(model), _) => Ok(model),
-        (None, Some(word)) => word.parse().map_err(|_| unchecked(path, word, &imported)),
-        (None, None) => {
-            let what = "the history does not tell its model; name it with --model";
-            Err(Said::failed(Exit::Usage, format!("{}: {what}", path.display())))
-        }
-    };
-    suggested.map(|model| (imported, model))
+    let word = imported.model.as_deref();
+    if let (None, Some(word)) = (settings.model, word)
+        && word.parse::<ModelName>().is_err()
+    {
+        return Err(unchecked(path, word, &imported));
+    }
+    let model = model(path, word, settings)?;
+    Ok((imported, model))
 }
 
 /// What is said of a history that was read, but for whose model there is no checker.
@@ -78,6 +77,35 @@ fn calls(imported: &Imported) -> impl Iterator<Item = &Call> {
     })
 }
 
+/// The model that the command line names, else the history.
+pub(super) fn model(
+    path: &Path,
+    named: Option<&str>,
+    settings: &Settings<'_>,
+) -> Result<ModelName, Said> {
+    let suggested = named.and_then(|name| name.parse().ok());
+    settings.model.or(suggested).ok_or_else(|| {
+        let what = "the history does not tell its model; name it with --model";
+        Said::failed(Exit::Usage, format!("{}: {what}", path.display()))
+    })
+}
+
+/// A figure of the finding that decided.
+pub(super) fn stat<'a>(findings: &'a [Finding], name: &str) -> Option<&'a Json> {
+    findings.iter().rev().find_map(|finding| finding.stats.get(name))
+}
+
+/// ", by search of 7 states": which path was taken.
+pub(super) fn how(findings: &[Finding]) -> String {
+    let states = stat(findings, "states").and_then(Json::as_u64).unwrap_or_default();
+    match stat(findings, "path").and_then(Json::as_str) {
+        Some("elements") => ", element by element".to_owned(),
+        Some(path) if states > 0 => format!(", by {path} of {states} states"),
+        Some(path) => format!(", by {path}"),
+        None => String::new(),
+    }
+}
+
 /// The exit code of a verdict.
 pub(super) fn exit(verdict: Verdict) -> Exit {
     match verdict {
@@ -103,13 +131,7 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
     let verdict = worst(&findings);
     let mut said = Said::new(exit(verdict));
     let name = shown(path);
-    let stat = |stat: &str| findings.iter().rev().find_map(|finding| finding.stats.get(stat));
-    let how = match (stat("path").and_then(Json::as_str), stat("states").and_then(Json::as_u64)) {
-        (Some("search"), Some(states)) => format!(", by search of {states} states"),
-        (Some("elements"), _) => ", element by element".to_owned(),
-        (Some(path), _) => format!(", by {path}"),
-        (None, _) => String::new(),
-    };
+    let how = how(&findings);
     let told = sentence(&findings, "the database", true);
     said.line(&name, format_args!("{verdict} ({model}, {seconds:.3} s{how}): {told}"));
     if !imported.history.order.is_real_time() {
@@ -130,8 +152,8 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
         "operations": operations(&imported),
         "processes": processes(&imported),
         "order": imported.history.order,
-        "states": stat("states"),
-        "taken": stat("path"),
+        "states": stat(&findings, "states"),
+        "taken": stat(&findings, "path"),
         "findings": findings,
         "strongest": strongest,
         "exit": said.exit.code(),

@@ -144,4 +144,60 @@ mod tests {
             assert_eq!(matches(pattern, name), wanted, "{pattern} {name}");
         }
     }
+
+    /// By the definition: every way to share out the name.
+    fn defined(pattern: &[char], name: &[char]) -> bool {
+        let Some((first, rest)) = pattern.split_first() else { return name.is_empty() };
+        if *first == '*' {
+            return (0..=name.len()).any(|taken| defined(rest, &name[taken..]));
+        }
+        let Some((letter, others)) = name.split_first() else { return false };
+        let close = (*first == '[').then(|| {
+            // A bracket that comes first stands for itself.
+            rest.iter().skip(1).position(|one| *one == ']').map(|at| at + 1)
+        });
+        match close.flatten() {
+            Some(close) => {
+                let (inside, after) = (&rest[..close], &rest[close + 1..]);
+                let negated = inside.len() > 1 && matches!(inside[0], '!' | '^');
+                let inside = &inside[usize::from(negated)..];
+                let mut at = 0;
+                let mut is_in = false;
+                while at < inside.len() {
+                    if at + 2 < inside.len() && inside[at + 1] == '-' {
+                        is_in |= (inside[at]..=inside[at + 2]).contains(letter);
+                        at += 3;
+                    } else {
+                        is_in |= inside[at] == *letter;
+                        at += 1;
+                    }
+                }
+                is_in != negated && defined(after, others)
+            }
+            None => (*first == '?' || first == letter) && defined(rest, others),
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_pattern_and_means_what_the_definition_says() {
+        let mut random = 1_u64;
+        let mut draw = |end: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) % end
+        };
+        let mut text = |letters: &[char], most: u64| -> String {
+            (0..draw(most)).map(|_| letters[draw(letters.len() as u64) as usize]).collect()
+        };
+        let mut matched = 0;
+        for _ in 0..50_000 {
+            let pattern = text(&['a', 'b', '*', '?', '[', ']', '-', '!', 'ä'], 9);
+            let name = text(&['a', 'b', '-', ']', '[', 'ä'], 6);
+            let letters = |text: &str| text.chars().collect::<Vec<_>>();
+            let wanted = defined(&letters(&pattern), &letters(&name));
+            assert_eq!(matches(&pattern, &name), wanted, "{pattern:?} {name:?}");
+            matched += u32::from(wanted);
+        }
+        assert!(matched > 500, "{matched}");
+        assert!(!matches(&"*a".repeat(5_000), &"a".repeat(4_999)));
+    }
 }

@@ -103,6 +103,7 @@ fn usage(what: &str) -> Exit {
 
 fn one(at: usize, input: &Input, settings: &Settings<'_>) -> Said {
     match input {
+        Input::Run(path) if settings.online => folder::judge_online(path, settings),
         Input::Run(path) => folder::judge(at, path, settings),
         Input::File(path) if settings.online => online::judge(path, settings),
         Input::File(path) => file::judge(at, path, settings),

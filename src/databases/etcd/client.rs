@@ -6,7 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use perjury_history::{Call, Cause, Reply, Value};
+use perjury_history::{Call, Cause, Counter, Reply, Testimony, Token, Value};
 use serde_json::{Value as Json, json};
 
 use super::super::wire::plain;
@@ -27,30 +27,46 @@ const DEFINITE: &[(u64, &str)] =
 pub(super) struct EtcdClient {
     connection: Connection,
     serializable: bool,
+    said: Testimony,
 }
 
 impl EtcdClient {
     pub(super) fn new(connection: Connection, reads: Reads) -> EtcdClient {
-        EtcdClient { connection, serializable: reads == Reads::Serializable }
+        let serializable = reads == Reads::Serializable;
+        EtcdClient { connection, serializable, said: Testimony::default() }
     }
 
     async fn post(&mut self, path: &str, body: &Json) -> Result<Json, Refusal> {
-        self.connection.post(path, body).await.map_err(refusal)
+        let answer = self.connection.post(path, body).await.map_err(refusal)?;
+        self.said = testimony(&answer["header"]);
+        Ok(answer)
+    }
+
+    /// The number of the last write of the key of the answer.
+    fn set_version(&mut self, version: Option<u64>) {
+        if let Some(token) = &mut self.said.token {
+            token.version = version;
+        }
     }
 
     async fn read(&mut self, key: &str) -> Result<Reply, Refusal> {
         let body = json!({ "key": encode(key), "serializable": self.serializable });
         let answer = self.post("/v3/kv/range", &body).await?;
+        self.said.local = self.serializable;
         match kvs(&answer).as_slice() {
             [] => Ok(Reply::Value(Value::Nil)),
-            [kv] => Ok(Reply::Value(Value::parse_int(&decode(&kv["value"])?))),
+            [kv] => {
+                self.set_version(number(&kv["mod_revision"]));
+                Ok(Reply::Value(Value::parse(&decode(&kv["value"])?)))
+            }
             _ => Err(unmodelled("several values for one key", &answer)),
         }
     }
 
     async fn write(&mut self, key: &str, value: &Value) -> Result<Reply, Refusal> {
-        let body = json!({ "key": encode(key), "value": encode(&plain(value)) });
+        let body = json!({ "key": encode(key), "value": encode(&plain(value)?) });
         let answer = self.post("/v3/kv/put", &body).await?;
+        self.set_version(number(&answer["header"]["revision"]));
         match answer.get("header") {
             Some(_) => Ok(Reply::Done),
             None => Err(unmodelled("no header", &answer)),
@@ -60,17 +76,20 @@ impl EtcdClient {
     async fn cas(&mut self, key: &str, from: &Value, to: &Value) -> Result<Reply, Refusal> {
         let compare = match from {
             Value::Nil => json!({ "target": "VERSION", "version": "0" }),
-            from => json!({ "target": "VALUE", "value": encode(&plain(from)) }),
+            from => json!({ "target": "VALUE", "value": encode(&plain(from)?) }),
         };
         let mut compare = compare;
         compare["key"] = encode(key).into();
         compare["result"] = "EQUAL".into();
-        let put = json!({ "key": encode(key), "value": encode(&plain(to)) });
+        let put = json!({ "key": encode(key), "value": encode(&plain(to)?) });
         let body = json!({ "compare": [compare], "success": [{ "request_put": put }] });
         let answer = self.post("/v3/kv/txn", &body).await?;
         // The gateway leaves out what is false.
         match answer.get("succeeded") {
-            Some(Json::Bool(true)) => Ok(Reply::Swapped(true)),
+            Some(Json::Bool(true)) => {
+                self.set_version(number(&answer["header"]["revision"]));
+                Ok(Reply::Swapped(true))
+            }
             None | Some(Json::Bool(false)) if answer.get("header").is_some() => {
                 Ok(Reply::Swapped(false))
             }
@@ -79,7 +98,7 @@ impl EtcdClient {
     }
 
     async fn add(&mut self, key: &str, element: &Value) -> Result<Reply, Refusal> {
-        let member = format!("{key}/{}", plain(element));
+        let member = format!("{key}/{}", plain(element)?);
         self.write(&member, &Value::Int(1)).await
     }
 
@@ -93,9 +112,10 @@ impl EtcdClient {
             "serializable": self.serializable,
         });
         let answer = self.post("/v3/kv/range", &body).await?;
+        self.said.local = self.serializable;
         let element = |kv: &&Json| {
             let name = decode(&kv["key"])?;
-            Ok(Value::parse_int(name.strip_prefix(prefix.as_bytes()).unwrap_or(&name)))
+            Ok(Value::parse(name.strip_prefix(prefix.as_bytes()).unwrap_or(&name)))
         };
         kvs(&answer).iter().map(element).collect::<Result<_, Refusal>>().map(Reply::Elements)
     }
@@ -118,9 +138,33 @@ impl Client for EtcdClient {
         })
     }
 
+    fn testimony(&mut self) -> Testimony {
+        std::mem::take(&mut self.said)
+    }
+
     fn is_open(&self) -> bool {
         self.connection.is_open()
     }
+}
+
+/// Who answered, and at which revision: of a put or of a transaction that writes its own one, of a
+/// range the one that it reads at (etcd's `rpc.proto`, `ResponseHeader`). A key's `mod_revision` is
+/// the revision of its last write; a revision is given to one transaction.
+fn testimony(header: &Json) -> Testimony {
+    let text = |field: &str| header[field].as_str().unwrap_or_default().to_owned();
+    let token = number(&header["revision"]).map(|at| Token {
+        counter: Counter::Revision,
+        scope: text("cluster_id"),
+        at,
+        version: None,
+    });
+    let member = Some(text("member_id")).filter(|member| !member.is_empty());
+    Testimony { member, token, ..Testimony::default() }
+}
+
+/// A 64-bit number, which the gateway writes as text.
+fn number(field: &Json) -> Option<u64> {
+    field.as_str().and_then(|text| text.parse().ok()).or_else(|| field.as_u64())
 }
 
 /// What an error means for the effect of a request.
@@ -169,4 +213,30 @@ fn encode(text: &str) -> String {
 fn decode(field: &Json) -> Result<Vec<u8>, Refusal> {
     let text = field.as_str().unwrap_or_default();
     BASE64.decode(text).map_err(|_| unmodelled("no base64", field))
+}
+
+#[cfg(test)]
+mod tests {
+    use perjury_history::seal::{Form, Seals};
+
+    use super::*;
+
+    #[test]
+    fn seals_survive_the_gateways_base64() {
+        for form in [Form::Text, Form::Integer] {
+            let value = Seals::of_run("r", "1", form).seal(&"k".into(), 17, 3);
+            let field = Json::from(encode(&plain(&value).unwrap()));
+            assert_eq!(Value::parse(&decode(&field).unwrap()), value);
+        }
+    }
+
+    #[test]
+    fn a_header_tells_who_answered_and_when() {
+        let header = json!({ "cluster_id": "11", "member_id": "22", "revision": "7" });
+        let said = testimony(&header);
+        assert_eq!(said.member.as_deref(), Some("22"));
+        let token = said.token.unwrap();
+        assert_eq!((token.at, token.scope.as_str(), token.version), (7, "11", None));
+        assert!(testimony(&Json::Null).is_empty());
+    }
 }

@@ -9,12 +9,12 @@ mod http;
 use std::net::SocketAddr;
 
 use perjury_agent::protocol::{Limits, MakeDir, Service};
-use perjury_history::{Cause, Node, NodeName, Topology};
+use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::wire::limited;
-use super::{Boxed, Claims, Client, Database, Plan, Program};
+use super::{Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 use http::Connection;
 
 const CLIENT_PORT: u16 = 2379;
@@ -139,21 +139,47 @@ impl Database for Etcd {
         })
     }
 
+    fn connect_local<'a>(
+        &'a self,
+        node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<Box<dyn Client>, Cause>>> {
+        Some(Box::pin(async move {
+            let connection = Connection::open(client_address(node)).await?;
+            let client = client::EtcdClient::new(connection, Reads::Serializable);
+            Ok(Box::new(client) as Box<dyn Client>)
+        }))
+    }
+
+    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+        Some(Box::pin(async move {
+            let asking = async {
+                let mut connection = Connection::open(client_address(node)).await?;
+                connection.get("/health").await.map_err(http::HttpError::into_cause)
+            };
+            let health = limited(asking).await?;
+            match health["health"] == "true" {
+                true => Ok(()),
+                false => Err(Cause::new("unhealthy", health.to_string())),
+            }
+        }))
+    }
+
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(async move {
             for node in &topology.nodes {
-                let asking = async {
-                    let mut connection = Connection::open(client_address(node)).await?;
-                    connection.get("/health").await.map_err(http::HttpError::into_cause)
-                };
-                let health =
-                    limited(asking).await.map_err(|cause| format!("{}: {cause}", node.name))?;
-                if health["health"] != "true" {
-                    return Err(format!("{}: health is {health}", node.name));
-                }
+                let Some(asking) = self.probe(node) else { continue };
+                asking.await.map_err(|cause| format!("{}: {cause}", node.name))?;
             }
             Ok(())
         })
+    }
+
+    fn wires(&self) -> Wires {
+        Wires {
+            clients: Wire { ports: vec![CLIENT_PORT], framing: Framing::Http },
+            peers: Wire { ports: vec![PEER_PORT], framing: Framing::None },
+        }
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {

@@ -135,7 +135,7 @@ impl HotstuffClient {
                 self.copy(&question, content).await?.0
             }
         };
-        let parse = |text: String| Value::parse_int(text.as_bytes());
+        let parse = |text: String| Value::parse(text.as_bytes());
         Ok(Reply::Value(value.map_or(Value::Nil, parse)))
     }
 
@@ -154,7 +154,7 @@ impl HotstuffClient {
                 self.copy(&question, content).await?
             }
         };
-        let parse = |text: &String| Value::parse_int(text.as_bytes());
+        let parse = |text: &String| Value::parse(text.as_bytes());
         Ok(Reply::Elements(elements.iter().map(parse).collect()))
     }
 
@@ -167,8 +167,11 @@ impl HotstuffClient {
     }
 
     async fn cas(&mut self, key: &str, from: &Value, to: &Value) -> Result<Reply, Refusal> {
-        let from = (!from.is_nil()).then(|| plain(from));
-        let operation = json!({ "cas": { "key": key, "from": from, "to": plain(to) } });
+        let from = match from {
+            Value::Nil => None,
+            from => Some(plain(from)?),
+        };
+        let operation = json!({ "cas": { "key": key, "from": from, "to": plain(to)? } });
         match self.transact(&operation).await? {
             Output::Swapped(swapped) => Ok(Reply::Swapped(swapped)),
             other => Err(unmodelled(&other)),
@@ -183,11 +186,11 @@ impl Client for HotstuffClient {
                 Call::Read { key } => self.read(key.as_str()).await,
                 Call::ReadAll { key } => self.read_all(key.as_str()).await,
                 Call::Write { key, value } => {
-                    let (key, value) = (key.as_str(), plain(value));
+                    let (key, value) = (key.as_str(), plain(value)?);
                     self.just_done(&json!({ "write": { "key": key, "value": value } })).await
                 }
                 Call::Add { key, element } => {
-                    let (key, element) = (key.as_str(), plain(element));
+                    let (key, element) = (key.as_str(), plain(element)?);
                     self.just_done(&json!({ "add": { "key": key, "element": element } })).await
                 }
                 Call::Cas { key, from, to } => self.cas(key.as_str(), from, to).await,

@@ -175,17 +175,32 @@ impl Database for Hotstuff {
         })
     }
 
+    fn connect_local<'a>(
+        &'a self,
+        node: &'a Node,
+        topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<Box<dyn Client>, Cause>>> {
+        Some(Box::pin(async move {
+            let own = Options { reads: Reads::Single, answers: Answers::One, ..Options::default() };
+            let client = client::HotstuffClient::open(&own, node, topology).await?;
+            Ok(Box::new(client) as Box<dyn Client>)
+        }))
+    }
+
+    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+        Some(Box::pin(async move {
+            let status = limited(client::status(client_address(node))).await?;
+            let (view, height) = (status.view, status.height.unwrap_or_default());
+            let detail = format!("no progress in view {view}, height {height}");
+            if status.healthy { Ok(()) } else { Err(Cause::new("unhealthy", detail)) }
+        }))
+    }
+
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(async move {
             for node in &topology.nodes {
-                let status = limited(client::status(client_address(node)))
-                    .await
-                    .map_err(|cause| format!("{}: {cause}", node.name))?;
-                if !status.healthy {
-                    let (view, height) = (status.view, status.height.unwrap_or_default());
-                    let name = &node.name;
-                    return Err(format!("{name}: no progress in view {view}, height {height}"));
-                }
+                let Some(asking) = self.probe(node) else { continue };
+                asking.await.map_err(|cause| format!("{}: {cause}", node.name))?;
             }
             Ok(())
         })

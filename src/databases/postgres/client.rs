@@ -50,7 +50,7 @@ impl PostgresClient {
     /// The only column of all rows.
     async fn column(&mut self, statement: &str, key: &str) -> Result<Vec<Value>, Refusal> {
         let rows = self.connection.ask(statement, &[key]).await?;
-        rows.iter().map(|row| text(row, 0).map(Value::parse_int)).collect()
+        rows.iter().map(|row| text(row, 0).map(Value::parse)).collect()
     }
 
     /// How many rows were changed.
@@ -81,8 +81,8 @@ impl PostgresClient {
 
     async fn cas(&mut self, key: &str, from: &Value, to: &Value) -> Result<Reply, Refusal> {
         let count = match from {
-            Value::Nil => self.change(CAS_NIL, &[key, &plain(to)]).await?,
-            from => self.change(CAS, &[key, &plain(from), &plain(to)]).await?,
+            Value::Nil => self.change(CAS_NIL, &[key, &plain(to)?]).await?,
+            from => self.change(CAS, &[key, &plain(from)?, &plain(to)?]).await?,
         };
         match count {
             0 | 1 => Ok(Reply::Swapped(count == 1)),
@@ -96,9 +96,13 @@ impl Client for PostgresClient {
         Box::pin(async move {
             match call {
                 Call::Read { key } => self.read(key.as_str()).await,
-                Call::Write { key, value } => self.one(WRITE, &[key.as_str(), &plain(value)]).await,
+                Call::Write { key, value } => {
+                    self.one(WRITE, &[key.as_str(), &plain(value)?]).await
+                }
                 Call::Cas { key, from, to } => self.cas(key.as_str(), from, to).await,
-                Call::Add { key, element } => self.one(ADD, &[key.as_str(), &plain(element)]).await,
+                Call::Add { key, element } => {
+                    self.one(ADD, &[key.as_str(), &plain(element)?]).await
+                }
                 Call::ReadAll { key } => {
                     self.column(READ_ALL, key.as_str()).await.map(Reply::Elements)
                 }

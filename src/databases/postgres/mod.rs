@@ -14,11 +14,11 @@ mod sqlstate;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use perjury_history::{Cause, Node, NodeName, Topology};
+use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
 use super::wire::limited;
-use super::{Boxed, Claims, Client, Database, Plan};
+use super::{Boxed, Claims, Client, Database, Plan, Wire, Wires};
 use connection::{Connection, observe};
 
 const PORT: u16 = 5432;
@@ -242,6 +242,14 @@ impl Database for Postgres {
 
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(self.is_ready(topology))
+    }
+
+    fn wires(&self) -> Wires {
+        // Standbys dial the same port as clients; what they are told is a stream.
+        Wires {
+            clients: Wire { ports: vec![PORT], framing: Framing::Postgres },
+            peers: Wire { ports: vec![PORT], framing: Framing::None },
+        }
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {

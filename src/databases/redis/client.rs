@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use perjury_history::{Call, Cause, Reply, Value};
+use perjury_history::{Call, Cause, NodeName, Reply, Testimony, Value};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError, Value as Redis};
 
@@ -42,6 +42,9 @@ const CAS_NIL: &str = "if redis.call('EXISTS', KEYS[1]) == 0 then \
 pub(super) struct RedisClient {
     connection: MultiplexedConnection,
     open: bool,
+    /// Who is at the other end, if it is one of the nodes.
+    node: Option<NodeName>,
+    local: bool,
 }
 
 /// Opens a connection without any retry.
@@ -55,8 +58,13 @@ pub(super) async fn open(address: SocketAddr) -> Result<MultiplexedConnection, C
 }
 
 impl RedisClient {
-    pub(super) async fn open(address: SocketAddr) -> Result<RedisClient, Cause> {
-        Ok(RedisClient { connection: open(address).await?, open: true })
+    /// `local`: whatever the server there holds is asked for, primary or not.
+    pub(super) async fn open(
+        address: SocketAddr,
+        node: Option<NodeName>,
+        local: bool,
+    ) -> Result<RedisClient, Cause> {
+        Ok(RedisClient { connection: open(address).await?, open: true, node, local })
     }
 
     async fn ask(&mut self, command: &redis::Cmd) -> Result<Redis, Refusal> {
@@ -79,8 +87,8 @@ impl RedisClient {
     async fn cas(&mut self, key: &str, from: &Value, to: &Value) -> Result<Reply, Refusal> {
         let mut command = redis::cmd("EVAL");
         match from {
-            Value::Nil => command.arg(CAS_NIL).arg(1).arg(key).arg(plain(to)),
-            from => command.arg(CAS).arg(1).arg(key).arg(plain(from)).arg(plain(to)),
+            Value::Nil => command.arg(CAS_NIL).arg(1).arg(key).arg(plain(to)?),
+            from => command.arg(CAS).arg(1).arg(key).arg(plain(from)?).arg(plain(to)?),
         };
         match self.ask(&command).await? {
             Redis::Int(1) => Ok(Reply::Swapped(true)),
@@ -100,7 +108,7 @@ impl Client for RedisClient {
                 },
                 Call::Write { key, value } => {
                     let mut command = redis::cmd("SET");
-                    match self.ask(command.arg(key.as_str()).arg(plain(value))).await? {
+                    match self.ask(command.arg(key.as_str()).arg(plain(value)?)).await? {
                         Redis::Okay => Ok(Reply::Done),
                         other => Err(unmodelled(&other)),
                     }
@@ -108,7 +116,7 @@ impl Client for RedisClient {
                 Call::Cas { key, from, to } => self.cas(key.as_str(), from, to).await,
                 Call::Add { key, element } => {
                     let mut command = redis::cmd("SADD");
-                    match self.ask(command.arg(key.as_str()).arg(plain(element))).await? {
+                    match self.ask(command.arg(key.as_str()).arg(plain(element)?)).await? {
                         Redis::Int(_) => Ok(Reply::Done),
                         other => Err(unmodelled(&other)),
                     }
@@ -129,6 +137,10 @@ impl Client for RedisClient {
         })
     }
 
+    fn testimony(&mut self) -> Testimony {
+        Testimony { node: self.node.clone(), local: self.local, ..Testimony::default() }
+    }
+
     fn is_open(&self) -> bool {
         self.open
     }
@@ -136,8 +148,8 @@ impl Client for RedisClient {
 
 fn value(stored: &Redis) -> Result<Value, Refusal> {
     match stored {
-        Redis::BulkString(bytes) => Ok(Value::parse_int(bytes)),
-        Redis::SimpleString(text) => Ok(Value::parse_int(text.as_bytes())),
+        Redis::BulkString(bytes) => Ok(Value::parse(bytes)),
+        Redis::SimpleString(text) => Ok(Value::parse(text.as_bytes())),
         Redis::Int(number) => Ok(Value::Int(*number)),
         other => Err(unmodelled(other)),
     }
@@ -146,4 +158,25 @@ fn value(stored: &Redis) -> Result<Value, Refusal> {
 fn unmodelled(reply: &Redis) -> Refusal {
     let text: String = format!("{reply:?}").chars().take(500).collect();
     Refusal::Unmodelled(Cause::new("wrong-reply", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use perjury_history::seal::{Form, Seals};
+
+    use super::*;
+
+    #[test]
+    fn seals_survive_bulk_strings() {
+        for form in [Form::Text, Form::Integer] {
+            let sealed = Seals::of_run("r", "1", form).seal(&"k".into(), 17, 3);
+            let mut command = redis::cmd("SET");
+            command.arg("k").arg(plain(&sealed).unwrap());
+            let text = plain(&sealed).unwrap();
+            let framed = format!("${}\r\n{text}\r\n", text.len());
+            let packed = command.get_packed_command();
+            assert!(packed.ends_with(framed.as_bytes()), "{}", String::from_utf8_lossy(&packed));
+            assert_eq!(value(&Redis::BulkString(text.into_bytes())), Ok(sealed));
+        }
+    }
 }

@@ -11,10 +11,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use perjury_agent::protocol::{Limits, MakeDir, Service, Write};
-use perjury_history::{Cause, Node, NodeName, Topology};
+use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
-use super::{Boxed, Claims, Client, Database, Plan, Program};
+use super::wire::limited;
+use super::{Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -177,17 +178,47 @@ impl Database for Redis {
     fn connect<'a>(
         &'a self,
         node: &'a Node,
-        _topology: &'a Topology,
+        topology: &'a Topology,
     ) -> Boxed<'a, Result<Box<dyn Client>, Cause>> {
         Box::pin(async move {
             let primary = sentinel::primary(sentinel_address(node)).await?;
-            let client = client::RedisClient::open(primary).await?;
+            let at = topology.nodes.iter().find(|node| address(node) == primary);
+            let name = at.map(|node| node.name.clone());
+            let client = client::RedisClient::open(primary, name, false).await?;
             Ok(Box::new(client) as Box<dyn Client>)
         })
     }
 
+    fn connect_local<'a>(
+        &'a self,
+        node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<Box<dyn Client>, Cause>>> {
+        Some(Box::pin(async move {
+            let name = Some(node.name.clone());
+            let client = client::RedisClient::open(address(node), name, true).await?;
+            Ok(Box::new(client) as Box<dyn Client>)
+        }))
+    }
+
+    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+        Some(Box::pin(limited(async move {
+            let mut connection = client::open(address(node)).await?;
+            let asked: Result<String, ::redis::RedisError> =
+                ::redis::cmd("PING").query_async(&mut connection).await;
+            asked.map(|_| ()).map_err(|error| Cause::new("unhealthy", error.to_string()))
+        })))
+    }
+
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(async move { sentinel::ready(topology).await })
+    }
+
+    fn wires(&self) -> Wires {
+        Wires {
+            clients: Wire { ports: vec![PORT], framing: Framing::Resp },
+            peers: Wire { ports: vec![PORT], framing: Framing::None },
+        }
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {

@@ -13,10 +13,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use perjury_agent::protocol::{Limits, MakeDir, Service, Write};
-use perjury_history::{Call, Cause, Node, NodeName, Topology, Value};
+use perjury_history::{Call, Cause, Framing, Node, NodeName, Topology, Value};
 use serde::{Deserialize, Serialize};
 
-use super::{Boxed, Claims, Client, Database, Plan, Program};
+use super::{Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
 pub use server::serve;
 
@@ -70,17 +70,25 @@ pub(super) enum Ask {
     Cas(String, Value, Value),
     Add(String, Value),
     ReadAll(String),
+    /// Read this node's own copy of a register, however old.
+    Peek(String),
+    /// The same for a set.
+    PeekAll(String),
     /// Who are you? Answered by `Role`.
     Role,
-    /// From the primary: this key now has this content.
-    Replicate(String, Vec<Value>),
+    /// From the primary: this happened.
+    Replicate(Change),
+    /// From a follower: what has changed after that number?
+    Since(u64),
 }
 
 impl Ask {
-    /// The call in the toy's own words, if it knows such calls.
-    fn from_call(call: &Call) -> Option<Ask> {
+    /// The call in the toy's own words, if it knows such calls; `local`: of a node's own copy.
+    fn from_call(call: &Call, local: bool) -> Option<Ask> {
         let name = |key: &perjury_history::Key| key.as_str().to_owned();
         Some(match call {
+            Call::Read { key } if local => Ask::Peek(name(key)),
+            Call::ReadAll { key } if local => Ask::PeekAll(name(key)),
             Call::Read { key } => Ask::Read(name(key)),
             Call::Write { key, value } => Ask::Write(name(key), value.clone()),
             Call::Cas { key, from, to } => Ask::Cas(name(key), from.clone(), to.clone()),
@@ -91,7 +99,42 @@ impl Ask {
     }
 }
 
-/// A node's answer: one line of JSON.
+/// One change: a line of the log, and what the primary tells the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Change {
+    key: String,
+    /// Its own number, and that of the change of the key before it.
+    number: u64,
+    after: u64,
+    value: Value,
+    /// Does the value replace what was there? Else it comes behind it.
+    replace: bool,
+}
+
+/// The content of a key and the number of its last change.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Content {
+    number: u64,
+    values: Vec<Value>,
+}
+
+/// One line of JSON: what a node says, and of which version it speaks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Answer {
+    say: Say,
+    /// The number of the last change of the state that this is taken from, or of the change itself.
+    at: u64,
+    /// The number of the last change of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    /// The place of the node that carried it out.
+    by: usize,
+    /// Is it from that node's own copy?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    local: bool,
+}
+
+/// What a node says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Say {
@@ -99,6 +142,10 @@ pub(super) enum Say {
     Value(Value),
     Swapped(bool),
     Elements(Vec<Value>),
+    Changes {
+        changes: Vec<(String, Content)>,
+        upto: u64,
+    },
     Role {
         primary: bool,
     },
@@ -188,12 +235,29 @@ impl Database for Toy {
     fn connect<'a>(
         &'a self,
         node: &'a Node,
-        _topology: &'a Topology,
+        topology: &'a Topology,
     ) -> Boxed<'a, Result<Box<dyn Client>, Cause>> {
         Box::pin(async move {
-            let client = client::ToyClient::open(Toy::address(node)).await?;
+            let client = client::ToyClient::open(Toy::address(node)).await?.among(topology);
             Ok(Box::new(client) as Box<dyn Client>)
         })
+    }
+
+    fn connect_local<'a>(
+        &'a self,
+        node: &'a Node,
+        topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<Box<dyn Client>, Cause>>> {
+        Some(Box::pin(async move {
+            let client = client::ToyClient::open(Toy::address(node)).await?.among(topology).local();
+            Ok(Box::new(client) as Box<dyn Client>)
+        }))
+    }
+
+    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+        Some(Box::pin(async move {
+            client::role(Toy::address(node), Duration::from_millis(500)).await.map(|_| ())
+        }))
     }
 
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
@@ -205,6 +269,13 @@ impl Database for Toy {
             }
             Ok(())
         })
+    }
+
+    fn wires(&self) -> Wires {
+        Wires {
+            clients: Wire { ports: vec![PORT], framing: Framing::None },
+            peers: Wire { ports: vec![PORT], framing: Framing::None },
+        }
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {

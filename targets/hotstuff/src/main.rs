@@ -71,6 +71,9 @@ fn run(path: &Path) -> io::Result<()> {
         Replica::initialize(store.clone(), AppStateUpdates::new(), state);
     }
     let journal = Arc::new(Journal::default());
+    if let Ok(view) = camera.snapshot().highest_view_entered() {
+        journal.view.store(view.int(), Relaxed);
+    }
     journal.say(VERSION);
     let pool = Arc::new(Pool::default());
     let links = network::Links::open(&own, Arc::clone(&pool), Arc::clone(&journal))?;

@@ -143,9 +143,9 @@ impl Files {
                             (at, vec![block[at] ^ (1 << c.below(8))])
                         }))
                     }
-                    Aim::Live { token, .. } => {
-                        let prefix = token.prefix.0.len();
-                        self.searched(&Wanted::Token(token), aim, prefix, choice, corrupted)
+                    Aim::Live { pattern, .. } => {
+                        let prefix = pattern.prefix.len();
+                        self.searched(&Wanted::Seal(pattern), aim, prefix, choice, corrupted)
                     }
                     Aim::Bytes { bytes, .. } => {
                         self.searched(&Wanted::Bytes(&bytes.0), aim, 0, choice, corrupted)

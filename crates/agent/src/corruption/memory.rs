@@ -48,9 +48,9 @@ pub fn flip(agent: &Agent, request: &MemoryFlip) -> Result<Answer, Failure> {
         let mut choice = Choice::new(request.seed);
         let plan = match &request.aim {
             Aim::Random { bits } => random(&memories, *bits, &mut choice, &mut corrupted),
-            Aim::Live { token, .. } => {
-                let wanted = Wanted::Token(token);
-                let prefix = token.prefix.0.len();
+            Aim::Live { pattern, .. } => {
+                let wanted = Wanted::Seal(pattern);
+                let prefix = pattern.prefix.len();
                 searched(&memories, &wanted, &request.aim, prefix, &mut choice, &mut corrupted)
             }
             Aim::Bytes { bytes, .. } => {

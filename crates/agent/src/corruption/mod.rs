@@ -34,23 +34,10 @@ use crate::agent::{Agent, io_failure};
 use crate::bytes::Bytes;
 use crate::journal::Change;
 use crate::protocol::{Failure, FailureKind};
+use crate::proxy::Pattern;
 
 /// The most places that one request corrupts.
 pub const MOST_PLACES: u32 = 1024;
-
-/// How a value of the workload is recognised among other bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    /// The bytes that it begins with; at least two.
-    pub prefix: Bytes,
-    /// All its bytes, the prefix included; what follows the prefix is lower-case base32.
-    pub width: usize,
-    /// Where the bytes stand that name its key: offset and length.
-    pub key: (usize, usize),
-    /// Where the bytes stand that count its write, in base32: offset and length.
-    pub write: (usize, usize),
-}
 
 /// Which bytes are corrupted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,7 +46,7 @@ pub enum Aim {
     /// Live values: of each key the newest that is found.
     Live {
         /// How they look.
-        token: Token,
+        pattern: Pattern,
         /// Of how many keys, at the most.
         keys: u32,
         /// Every copy of the value, or one of them.
@@ -192,17 +179,8 @@ impl Place {
 }
 
 fn check(aim: &Aim) -> Result<(), Failure> {
-    let inside = |(from, length): (usize, usize), width: usize| {
-        length > 0 && from.checked_add(length).is_some_and(|end| end <= width)
-    };
     match aim {
-        Aim::Live { token, .. } => {
-            let Token { prefix, width, key, write } = token;
-            let sound = prefix.0.len() >= 2 && (prefix.0.len() + 1..=4096).contains(width);
-            if !sound || !inside(*key, *width) || !inside(*write, *width) {
-                return Err(disk::refuse("a token needs a prefix of two bytes and fields inside"));
-            }
-        }
+        Aim::Live { pattern, .. } => pattern.check().map_err(|why: String| disk::refuse(&why))?,
         Aim::Bytes { bytes, .. } if !(4..=4096).contains(&bytes.0.len()) => {
             return Err(disk::refuse("the bytes to corrupt are 4 to 4096 bytes long"));
         }

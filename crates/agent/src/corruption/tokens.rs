@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 
 use super::choice::Choice;
-use super::{Aim, Copies, Token};
+use super::{Aim, Copies};
+use crate::proxy::Pattern;
 
 /// A place that was found, in whatever space is searched.
 pub(super) type Found<P> = BTreeMap<Vec<u8>, Vec<P>>;
 
 /// What a search looks for.
 pub(super) enum Wanted<'a> {
-    /// Anything that looks so.
-    Token(&'a Token),
+    /// Any seal.
+    Seal(&'a Pattern),
     /// Exactly this.
     Bytes(&'a [u8]),
 }
@@ -24,14 +25,21 @@ impl Wanted<'_> {
     /// How many bytes each find has.
     pub(super) fn width(&self) -> usize {
         match self {
-            Wanted::Token(token) => token.width,
+            Wanted::Seal(pattern) => pattern.width,
             Wanted::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    fn is(&self, candidate: &[u8]) -> bool {
+        match self {
+            Wanted::Seal(pattern) => pattern.is_seal(candidate),
+            Wanted::Bytes(bytes) => candidate == *bytes,
         }
     }
 
     fn prefix(&self) -> &[u8] {
         match self {
-            Wanted::Token(token) => &token.prefix.0,
+            Wanted::Seal(pattern) => pattern.prefix.as_bytes(),
             Wanted::Bytes(bytes) => bytes,
         }
     }
@@ -45,9 +53,7 @@ impl Wanted<'_> {
         while let Some(step) = bytes.get(from..).and_then(|rest| find(rest, *first)) {
             let at = from + step;
             let Some(candidate) = bytes.get(at..at + width) else { break };
-            if candidate.starts_with(prefix)
-                && candidate[prefix.len()..].iter().all(|byte| digit(*byte).is_some())
-            {
+            if self.is(candidate) {
                 offsets.push(at);
                 from = at + width;
             } else {
@@ -62,23 +68,14 @@ fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
     bytes.iter().position(|byte| *byte == wanted)
 }
 
-/// The value of a digit of lower-case base32 (RFC 4648).
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'a'..=b'z' => Some(byte - b'a'),
-        b'2'..=b'7' => Some(byte - b'2' + 26),
-        _ => None,
-    }
-}
-
 /// Of what was found, what is to be corrupted: each element is one value and its places.
 pub(super) fn aimed<P>(found: Found<P>, aim: &Aim, choice: &mut Choice) -> Vec<(Vec<u8>, Vec<P>)> {
     let (values, copies) = match aim {
         Aim::Random { .. } => return Vec::new(),
         Aim::Bytes { copies, .. } => (found.into_iter().collect(), *copies),
-        Aim::Live { token, keys, copies } => {
+        Aim::Live { pattern, keys, copies } => {
             let count = usize::try_from(*keys).unwrap_or(usize::MAX);
-            (choice.some(newest(found, token), count), *copies)
+            (choice.some(newest(found, pattern), count), *copies)
         }
     };
     let mut aimed: Vec<(Vec<u8>, Vec<P>)> = values;
@@ -92,18 +89,12 @@ pub(super) fn aimed<P>(found: Found<P>, aim: &Aim, choice: &mut Choice) -> Vec<(
 }
 
 /// Of each key the value with the highest write number.
-fn newest<P>(found: Found<P>, token: &Token) -> Vec<(Vec<u8>, Vec<P>)> {
-    let part = |value: &[u8], (from, length): (usize, usize)| -> Vec<u8> {
-        value.get(from..from + length).unwrap_or_default().to_vec()
-    };
-    // Digits do not sort as their letters do.
-    let number = |value: &[u8]| -> Vec<u8> {
-        part(value, token.write).into_iter().map(|byte| digit(byte).unwrap_or(0)).collect()
-    };
+fn newest<P>(found: Found<P>, pattern: &Pattern) -> Vec<(Vec<u8>, Vec<P>)> {
     let mut newest: BTreeMap<Vec<u8>, (Vec<u8>, Vec<P>)> = BTreeMap::new();
     for (value, places) in found {
-        let key = part(&value, token.key);
-        if newest.get(&key).is_none_or(|(known, _)| number(known) < number(&value)) {
+        let key = pattern.key(&value).to_vec();
+        let is_newer = |known: &[u8]| pattern.write(known) < pattern.write(&value);
+        if newest.get(&key).is_none_or(|(known, _)| is_newer(known)) {
             newest.insert(key, (value, places));
         }
     }
@@ -123,33 +114,32 @@ pub(super) fn flipped(value: &[u8], prefix: usize, choice: &mut Choice) -> Vec<u
 
 #[cfg(test)]
 mod tests {
-    use super::super::Bytes;
     use super::*;
 
-    fn token() -> Token {
-        Token { prefix: Bytes::from("pj"), width: 6, key: (2, 2), write: (4, 2) }
+    fn pattern() -> Pattern {
+        Pattern { prefix: "pj1".into(), width: 8, key: (3, 5), write: (5, 7), code: 7 }
     }
 
     #[test]
     fn values_are_found_and_what_only_looks_alike_is_not() {
-        let token = token();
-        let wanted = Wanted::Token(&token);
-        assert_eq!(wanted.offsets(b"pjaab2..pjAAAA pjaab3pjab"), [0, 15]);
-        assert_eq!(wanted.offsets(b"pppjaaaa"), [2]);
+        let pattern = pattern();
+        let wanted = Wanted::Seal(&pattern);
+        assert_eq!(wanted.offsets(b"pj1aab2a..pj1AAAAA pj1aab3apj1ab"), [0, 19]);
+        assert_eq!(wanted.offsets(b"ppj1aaaaaa"), [1]);
         assert_eq!(wanted.offsets(b""), [0; 0]);
         assert_eq!(Wanted::Bytes(b"aab").offsets(b"aaabaab"), [1, 4]);
     }
 
     #[test]
     fn the_newest_of_each_key_is_alive() {
-        let found: Found<u8> = [("pjaaaz", 1), ("pjaaa2", 2), ("pjaaab", 3), ("pjabaa", 4)]
+        let found: Found<u8> = [("pj1aaazx", 1), ("pj1aaa2x", 2), ("pj1aaabx", 3), ("pj1abaax", 4)]
             .into_iter()
             .map(|(value, place)| (value.as_bytes().to_vec(), vec![place]))
             .collect();
-        let aim = Aim::Live { token: token(), keys: 9, copies: Copies::All };
+        let aim = Aim::Live { pattern: pattern(), keys: 9, copies: Copies::All };
         let mut aimed = aimed(found, &aim, &mut Choice::new(1));
         aimed.sort();
-        assert_eq!(aimed, [(b"pjaaa2".to_vec(), vec![2]), (b"pjabaa".to_vec(), vec![4])]);
+        assert_eq!(aimed, [(b"pj1aaa2x".to_vec(), vec![2]), (b"pj1abaax".to_vec(), vec![4])]);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Pattern {
     pub width: usize,
     /// Which characters name the key: from, and up to.
     pub key: (usize, usize),
+    /// Which characters count the write, in base32: from, and up to.
+    pub write: (usize, usize),
     /// From here on stands the code of authentication; what is before is what it protects.
     pub code: usize,
 }
@@ -33,7 +35,7 @@ pub struct Pattern {
 impl Default for Pattern {
     /// `pj1`, 8 characters of the run, 6 of the key, 8 of the write, 5 of the process, 13 of code.
     fn default() -> Pattern {
-        Pattern { prefix: "pj1".into(), width: 43, key: (11, 17), code: 30 }
+        Pattern { prefix: "pj1".into(), width: 43, key: (11, 17), write: (17, 25), code: 30 }
     }
 }
 
@@ -60,13 +62,15 @@ impl Pattern {
     pub fn check(&self) -> Result<(), String> {
         let (from, to) = self.key;
         let fits = self.prefix.len() >= 3 && self.prefix.len() <= from;
-        let ordered = from < to && to <= self.code && self.code < self.width && self.width <= 256;
+        let counted = to <= self.write.0 && self.write.0 < self.write.1;
+        let ordered = from < to && counted && self.write.1 <= self.code;
+        let ordered = ordered && self.code < self.width && self.width <= 256;
         let plain = self.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric());
         match fits && ordered && plain {
             true => Ok(()),
             false => Err(format!(
-                "pattern {self:?}: a prefix of 3 or more letters and digits, then the key, then \
-                 the code, and at most 256 bytes in all"
+                "pattern {self:?}: a prefix of 3 or more letters and digits, then the key, the \
+                 write and the code, and at most 256 bytes in all"
             )),
         }
     }
@@ -81,6 +85,12 @@ impl Pattern {
     /// The characters that name the key.
     pub fn key<'a>(&self, seal: &'a [u8]) -> &'a [u8] {
         &seal[self.key.0..self.key.1]
+    }
+
+    /// The number of the write, as digits from the most significant on.
+    pub fn write(&self, seal: &[u8]) -> Vec<usize> {
+        let digit = |byte: &u8| ALPHABET.iter().position(|letter| letter == byte);
+        seal[self.write.0..self.write.1].iter().map(|byte| digit(byte).unwrap_or(0)).collect()
     }
 
     /// What the code protects, without the prefix.

@@ -110,7 +110,13 @@ impl Certificate {
     pub fn read(source: impl BufRead) -> Result<Certificate, CertificateError> {
         let mut lines = source.lines();
         let fail = |line: usize, what: String| CertificateError::Line { line, what };
-        let first = lines.next().transpose()?.unwrap_or_default();
+        let text = |number: usize, line: io::Result<String>| match line {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(fail(number, "not UTF-8".to_owned()))
+            }
+            line => Ok(line?),
+        };
+        let first = text(1, lines.next().unwrap_or(Ok(String::new())))?;
         let header: Header =
             serde_json::from_str(&first).map_err(|error| fail(1, error.to_string()))?;
         if header.perjury_certificate != VERSION {
@@ -120,7 +126,7 @@ impl Certificate {
         let model = header.model.parse().map_err(|what| fail(1, what))?;
         let mut objects = Vec::new();
         for (number, line) in (2..).zip(lines) {
-            let object = serde_json::from_str(&line?);
+            let object = serde_json::from_str(&text(number, line)?);
             objects.push(object.map_err(|error| fail(number, error.to_string()))?);
         }
         if objects.len() != header.objects {

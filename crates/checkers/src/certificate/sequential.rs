@@ -4,7 +4,7 @@
 //! that a mistake there does not certify itself. Each step takes constant time on average, except
 //! that a read of a whole set takes the time of its answer.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use perjury_history::{Call, Key, Micro, Reply, Value};
 
@@ -18,7 +18,13 @@ pub(super) enum Object {
     Counter(i64),
     Queue(VecDeque<Value>),
     Bag(Bag),
+    Stack(Vec<Value>),
+    /// How many there are of each.
+    Ranks(BTreeMap<Value, usize>),
+    Log(Vec<Value>),
     Lock(bool),
+    /// Whether it is held, and the least token that may come next.
+    Fenced(bool, u64),
     Registers(HashMap<Key, Value>, Value),
 }
 
@@ -33,7 +39,11 @@ impl Object {
             ModelName::Counter => Object::Counter(number(initial).unwrap_or(0)),
             ModelName::Queue => Object::Queue(VecDeque::new()),
             ModelName::UnorderedQueue => Object::Bag(Bag::default()),
+            ModelName::Stack => Object::Stack(Vec::new()),
+            ModelName::PriorityQueue => Object::Ranks(BTreeMap::new()),
+            ModelName::Log => Object::Log(Vec::new()),
             ModelName::Mutex => Object::Lock(false),
+            ModelName::FencedLock => Object::Fenced(false, 0),
             ModelName::MultiRegister => Object::Registers(HashMap::new(), initial.clone()),
         }
     }
@@ -78,11 +88,26 @@ impl Object {
                 queue.push_back(element.clone());
                 done
             }
-            (Object::Queue(queue), Call::Dequeue { .. }) => match (reply, queue.pop_front()) {
-                (Some(Reply::Value(taken)), first) => Some(taken) == first.as_ref(),
-                (Some(Reply::Empty), first) => first.is_none(),
-                (reply, _) => matches!(reply, None | Some(Reply::Unknown)),
+            (Object::Queue(queue), Call::Dequeue { .. }) => got(reply, queue.pop_front()),
+            (Object::Stack(stack), Call::Enqueue { element, .. }) => {
+                stack.push(element.clone());
+                done
+            }
+            (Object::Stack(stack), Call::Dequeue { .. }) => got(reply, stack.pop()),
+            (Object::Ranks(ranks), Call::Enqueue { element, .. }) => {
+                *ranks.entry(element.clone()).or_insert(0) += 1;
+                done
+            }
+            (Object::Ranks(ranks), Call::Dequeue { .. }) => got(reply, take_least(ranks)),
+            (Object::Log(log), Call::Append { value, .. }) => {
+                log.push(value.clone());
+                done || told(reply) == u64::try_from(log.len() - 1).ok()
+            }
+            (Object::Log(log), Call::ReadAll { .. }) => match reply {
+                Some(Reply::Elements(seen)) => seen == log,
+                reply => matches!(reply, None | Some(Reply::Unknown)),
             },
+            (Object::Fenced(held, least), call) => fenced(held, least, call, reply),
             (Object::Bag(bag), call) => bag.step(call, reply),
             (Object::Lock(held), Call::Acquire { .. }) => done && !std::mem::replace(held, true),
             (Object::Lock(held), Call::Release { .. }) => done && std::mem::replace(held, false),
@@ -96,6 +121,46 @@ impl Object {
     /// Is everything explained, now that nothing follows?
     pub(super) fn is_explained(&self) -> bool {
         if let Object::Bag(bag) = self { bag.is_explained() } else { true }
+    }
+}
+
+/// Is what was taken the answer?
+fn got(reply: Option<&Reply>, taken: Option<Value>) -> bool {
+    match reply {
+        Some(Reply::Value(named)) => Some(named) == taken.as_ref(),
+        Some(Reply::Empty) => taken.is_none(),
+        reply => matches!(reply, None | Some(Reply::Unknown)),
+    }
+}
+
+fn take_least(ranks: &mut BTreeMap<Value, usize>) -> Option<Value> {
+    let mut first = ranks.first_entry()?;
+    if *first.get() > 1 {
+        *first.get_mut() -= 1;
+        return Some(first.key().clone());
+    }
+    Some(first.remove_entry().0)
+}
+
+/// The position or token of an answer.
+fn told(reply: Option<&Reply>) -> Option<u64> {
+    match reply {
+        Some(Reply::Value(Value::Int(number))) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+fn fenced(held: &mut bool, least: &mut u64, call: &Call, reply: Option<&Reply>) -> bool {
+    match (call, reply) {
+        (Call::Acquire { .. }, reply) => {
+            // One that was not answered got the least that was left: nothing could be better.
+            let token = if reply.is_none() { Some(*least) } else { told(reply) };
+            let fits = !*held && token.is_some_and(|token| *least <= token);
+            (*held, *least) = (true, token.map_or(*least, |token| token.saturating_add(1)));
+            fits
+        }
+        (Call::Release { .. }, None | Some(Reply::Done)) => std::mem::replace(held, false),
+        _ => false,
     }
 }
 

@@ -21,7 +21,8 @@ use perjury_porcupine::Budget;
 
 use crate::linearizable::{Decision, decide};
 use crate::{ModelName, Options};
-use rules::{Rule, changes_nothing, is_blind, leaves, sees};
+pub(crate) use rules::sees;
+use rules::{Rule, changes_nothing, is_blind, leaves};
 
 /// What the search for one candidate may visit.
 const STATES: u64 = 100_000;

@@ -44,12 +44,15 @@ impl Rule {
             }
             ModelName::KvAppend => &[Rule::ChangesNothing, Rule::UnseenText, Rule::Last],
             ModelName::MultiRegister => &[Rule::ChangesNothing, Rule::UnseenWrites, Rule::Last],
-            ModelName::Queue | ModelName::UnorderedQueue => {
-                &[Rule::WholeValue, Rule::ChangesNothing, Rule::Last]
-            }
-            ModelName::Counter | ModelName::Set | ModelName::Mutex => {
-                &[Rule::ChangesNothing, Rule::Last]
-            }
+            ModelName::Queue
+            | ModelName::UnorderedQueue
+            | ModelName::Stack
+            | ModelName::PriorityQueue => &[Rule::WholeValue, Rule::ChangesNothing, Rule::Last],
+            ModelName::Counter
+            | ModelName::Set
+            | ModelName::Mutex
+            | ModelName::FencedLock
+            | ModelName::Log => &[Rule::ChangesNothing, Rule::Last],
         }
     }
 }
@@ -147,11 +150,11 @@ impl<'a> Census<'a> {
 /// Legal in every state, whatever it was answered.
 pub(super) fn is_blind(operation: &Operation) -> bool {
     match &operation.call {
-        Call::Write { .. }
-        | Call::Append { .. }
-        | Call::Add { .. }
-        | Call::Increment { .. }
-        | Call::Enqueue { .. } => true,
+        // One that was told its position fits only there.
+        Call::Append { .. } => !matches!(operation.outcome(), Some(Outcome::Ok(Reply::Value(_)))),
+        Call::Write { .. } | Call::Add { .. } | Call::Increment { .. } | Call::Enqueue { .. } => {
+            true
+        }
         Call::Txn { steps } => !steps.iter().any(Micro::is_read),
         _ => false,
     }
@@ -176,7 +179,8 @@ pub(super) fn leaves(operation: &Operation) -> Option<&Value> {
     }
 }
 
-pub(super) fn sees(operation: &Operation) -> Option<&Value> {
+/// The value that an operation saw, or has to find.
+pub(crate) fn sees(operation: &Operation) -> Option<&Value> {
     match (&operation.call, operation.outcome()) {
         (Call::Read { .. }, Some(Outcome::Ok(Reply::Value(seen)))) => Some(seen),
         (Call::Cas { from, .. }, _) => Some(from),

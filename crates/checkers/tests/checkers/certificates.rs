@@ -4,6 +4,7 @@ use perjury_checkers::{Certificate, ModelName, Options, Refusal, judge_with_cert
 use perjury_history::{Cause, History, Index, Outcome, Reply, Value};
 
 use crate::histories::{Made, read, write};
+use crate::prng::Prng;
 
 /// Write 1, read 1, write 2, read 2 on x, one after the other, a write on y, one that failed and
 /// one in doubt.
@@ -99,4 +100,79 @@ fn a_history_that_was_changed_is_noticed() {
     *outcome = Outcome::Ok(Reply::Value(1.into()));
     let refusal = verify(&history, ModelName::Register, &Value::Nil, &certificate);
     assert_eq!(refusal, Err(Refusal::Answer(Index(6))));
+}
+
+/// Changes a few bytes, or leaves some out, or repeats some.
+fn mutate(bytes: &mut Vec<u8>, prng: &mut Prng) {
+    const PIECES: [&[u8]; 9] =
+        [b"[", b"{", b"null", b"\n", b"-1", b"18446744073709551616", b"\"", b"\xff", b"[[[[[[[["];
+    for _ in 0..1 + prng.below(3) {
+        let at = prng.below(bytes.len() as u64 + 1) as usize;
+        let end = (at + prng.below(9) as usize).min(bytes.len());
+        match prng.below(4) {
+            0 => drop(bytes.drain(at..end)),
+            1 => {
+                let piece = bytes[at..end].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            2 if at < bytes.len() => bytes[at] = prng.below(256) as u8,
+            _ => {
+                let piece = PIECES[prng.below(9) as usize];
+                bytes.splice(at..at, piece.iter().copied());
+            }
+        }
+    }
+}
+
+/// The history with one answer that is wrong.
+fn illegal() -> History {
+    let mut history = made();
+    let perjury_history::Event::Complete { outcome, .. } = &mut history.entries[7].event else {
+        panic!("the answer of the second read");
+    };
+    *outcome = Outcome::Ok(Reply::Value(1.into()));
+    history
+}
+
+#[test]
+fn no_mutation_of_a_certificate_makes_the_reader_panic_or_proves_what_is_wrong() {
+    let (history, certificate) = certified();
+    let illegal = illegal();
+    let mut file = Vec::new();
+    certificate.write(&mut file).unwrap();
+    let mut prng = Prng(17);
+    let (mut understood, mut verified) = (0, 0);
+    for _ in 0..30_000 {
+        let mut bytes = file.clone();
+        mutate(&mut bytes, &mut prng);
+        let read = match Certificate::read(bytes.as_slice()) {
+            Ok(read) => read,
+            Err(error) => {
+                assert!(error.to_string().starts_with("line "), "{error}");
+                continue;
+            }
+        };
+        understood += 1;
+        let holds = |history: &History| verify(history, read.model, &read.initial, &read).is_ok();
+        // What it asks of a history is what it claims, so it may still hold where all of that is
+        // right, but never of a history that no order explains.
+        assert!(!holds(&illegal), "{:?}", String::from_utf8_lossy(&bytes));
+        verified += usize::from(holds(&history));
+    }
+    assert!(understood > 100 && verified > 10, "{understood} {verified}");
+}
+
+#[test]
+fn a_certificate_that_claims_much_takes_no_memory() {
+    let header = |objects: &str| {
+        format!(
+            "{{\"perjury-certificate\":1,\"model\":\"set\",\"initial\":null,\
+             \"objects\":{objects}}}\n"
+        )
+    };
+    for objects in ["18446744073709551615", "4294967296", "1"] {
+        assert!(Certificate::read(header(objects).as_bytes()).is_err());
+    }
+    let deep = format!("{}{}", header("1"), "[".repeat(1 << 20));
+    assert!(Certificate::read(deep.as_bytes()).is_err());
 }

@@ -12,7 +12,7 @@ use crate::histories::{Made, cas, key, read, write};
 use crate::objects;
 use crate::prng::Prng;
 
-type Kind = (Call, Option<Outcome>);
+pub type Kind = (Call, Option<Outcome>);
 
 fn ok(reply: Reply) -> Option<Outcome> {
     Some(Outcome::Ok(reply))
@@ -32,7 +32,7 @@ fn both(call: Call, reply: Reply) -> Vec<Kind> {
 }
 
 /// What may be asked and answered.
-fn kinds(model: ModelName) -> Vec<Kind> {
+pub fn kinds(model: ModelName) -> Vec<Kind> {
     let x = || key("x");
     let done = || Reply::Done;
     let mut kinds = Vec::new();
@@ -74,7 +74,10 @@ fn kinds(model: ModelName) -> Vec<Kind> {
                 kinds.extend(both(Call::Increment { key: x(), by }, done()));
             }
         }
-        ModelName::Queue | ModelName::UnorderedQueue => {
+        ModelName::Queue
+        | ModelName::UnorderedQueue
+        | ModelName::Stack
+        | ModelName::PriorityQueue => {
             let dequeue = || Call::Dequeue { key: x() };
             kinds.extend([
                 (dequeue(), saw(1)),
@@ -90,6 +93,26 @@ fn kinds(model: ModelName) -> Vec<Kind> {
         ModelName::Mutex => {
             kinds.extend(both(Call::Acquire { key: x() }, done()));
             kinds.extend(both(Call::Release { key: x() }, done()));
+        }
+        ModelName::FencedLock => {
+            for token in 0..4 {
+                kinds.push((Call::Acquire { key: x() }, saw(token)));
+            }
+            kinds.push((Call::Acquire { key: x() }, info()));
+            for _ in 0..2 {
+                kinds.extend(both(Call::Release { key: x() }, done()));
+            }
+        }
+        ModelName::Log => {
+            for element in [7, 8] {
+                let append = || Call::Append { key: x(), value: element.into() };
+                kinds.extend(both(append(), done()));
+                kinds.extend([0, 1].map(|position| (append(), saw(position))));
+            }
+            for shown in [vec![], vec![7], vec![8], vec![7, 8], vec![8, 7]] {
+                let elements = shown.into_iter().map(Value::Int).collect();
+                kinds.push((Call::ReadAll { key: x() }, ok(Reply::Elements(elements))));
+            }
         }
         ModelName::MultiRegister => kinds = transactions(),
     }

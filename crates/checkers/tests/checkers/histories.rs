@@ -21,7 +21,7 @@ impl Made {
     }
 
     pub fn complete(&mut self, time: Nanos, process: Process, call: Index, outcome: Outcome) {
-        self.push(time, Event::Complete { process, call, outcome });
+        self.push(time, Event::Complete { process, call, outcome, said: None });
     }
 }
 

@@ -242,7 +242,7 @@ fn lose(history: &mut History, from: usize) {
     let node = NodeName::from("n9");
     let invoke = Event::Invoke { process: 9999, node, call: write("x", 1_000_000) };
     let done = Outcome::Ok(Reply::Done);
-    let complete = Event::Complete { process: 9999, call: index, outcome: done };
+    let complete = Event::Complete { process: 9999, call: index, outcome: done, said: None };
     let entry = |index, time, event| Entry { index, time, event };
     let added = [entry(index, time - 2, invoke), entry(Index(index.0 + 1), time - 1, complete)];
     history.entries.splice(at..at, added);

@@ -16,7 +16,13 @@ enum State {
     Sum(i64),
     Queue(VecDeque<Value>),
     Bag(Vec<Value>),
+    Stack(Vec<Value>),
+    /// Sorted.
+    Ranks(Vec<Value>),
+    Log(Vec<Value>),
     Held(bool),
+    /// And the last token.
+    Fenced(bool, i64),
     Values(BTreeMap<String, Value>),
 }
 
@@ -28,7 +34,11 @@ fn initial(model: ModelName) -> State {
         ModelName::Counter => State::Sum(0),
         ModelName::Queue => State::Queue(VecDeque::new()),
         ModelName::UnorderedQueue => State::Bag(Vec::new()),
+        ModelName::Stack => State::Stack(Vec::new()),
+        ModelName::PriorityQueue => State::Ranks(Vec::new()),
+        ModelName::Log => State::Log(Vec::new()),
         ModelName::Mutex => State::Held(false),
+        ModelName::FencedLock => State::Fenced(false, -1),
         ModelName::MultiRegister => State::Values(BTreeMap::new()),
     }
 }
@@ -122,6 +132,26 @@ fn apply(operation: &Operation, state: &State) -> Vec<State> {
             None => true,
         }),
         (call, State::Queue(_) | State::Bag(_)) => queue(call, reply, state),
+        (call, State::Stack(all) | State::Ranks(all)) => ordered(call, reply, state, all.clone()),
+        (Call::Append { value, .. }, State::Log(log)) => {
+            let fits = match reply {
+                Some(Reply::Value(position)) => *position == Value::Int(log.len() as i64),
+                _ => true,
+            };
+            let log = [&log[..], std::slice::from_ref(value)].concat();
+            if fits { vec![State::Log(log)] } else { vec![] }
+        }
+        (Call::ReadAll { .. }, State::Log(log)) => fits(match reply {
+            Some(Reply::Elements(seen)) => seen == log,
+            _ => true,
+        }),
+        // Any token that is greater, where it is not known.
+        (Call::Acquire { .. }, State::Fenced(false, last)) => (last + 1..12)
+            .filter(|token| seen.is_none_or(|seen| *seen == Value::Int(*token)))
+            .map(|token| State::Fenced(true, token))
+            .collect(),
+        (Call::Release { .. }, State::Fenced(true, last)) => vec![State::Fenced(false, *last)],
+        (_, State::Fenced(..)) => vec![],
         (Call::Acquire { .. }, State::Held(false)) => vec![State::Held(true)],
         (Call::Release { .. }, State::Held(true)) => vec![State::Held(false)],
         (_, State::Held(_)) => vec![],
@@ -147,6 +177,33 @@ fn apply(operation: &Operation, state: &State) -> Vec<State> {
             vec![State::Values(values)]
         }
         (call, _) => panic!("{call}"),
+    }
+}
+
+/// A stack, or a priority queue: the last one goes first.
+fn ordered(call: &Call, reply: Option<&Reply>, state: &State, mut all: Vec<Value>) -> Vec<State> {
+    let made = |all| match state {
+        State::Ranks(_) => State::Ranks(all),
+        _ => State::Stack(all),
+    };
+    match call {
+        Call::Enqueue { element, .. } => {
+            all.push(element.clone());
+            if let State::Ranks(_) = state {
+                all.sort();
+                all.reverse();
+            }
+            vec![made(all)]
+        }
+        _ => {
+            let last = all.pop();
+            let fits = match reply {
+                Some(Reply::Value(taken)) => last.as_ref() == Some(taken),
+                Some(Reply::Empty) => last.is_none(),
+                _ => true,
+            };
+            if fits { vec![made(all)] } else { vec![] }
+        }
     }
 }
 

@@ -106,7 +106,8 @@ impl Script {
     }
 
     fn fault(&mut self, word: &str) {
-        let id = FaultId(0);
+        // Every fault of a script begins at a time of its own.
+        let id = FaultId(u32::try_from(self.time / 1_000_000_000).unwrap());
         let why = "the script says so".to_owned();
         let injection = match word {
             "installed" => Injection::Installed(why),

@@ -107,7 +107,7 @@ fn complete(
     if matches!(outcome, Outcome::Info(_)) {
         slots.insert(process, Slot::Gone(line));
     }
-    Ok(Event::Complete { process, call: index, outcome })
+    Ok(Event::Complete { process, call: index, outcome, said: None })
 }
 
 /// Does the function of a completion fit the call that it ends?

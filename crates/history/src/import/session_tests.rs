@@ -67,7 +67,7 @@ fn told(imported: &Imported) -> Vec<(u64, Came)> {
             Entry {
                 event: Event::Invoke { process, call: Call::Txn { steps }, .. }, index, ..
             },
-            Entry { event: Event::Complete { process: same, call, outcome }, .. },
+            Entry { event: Event::Complete { process: same, call, outcome, .. }, .. },
         ] => {
             assert_eq!((process, index), (same, call));
             match outcome {

@@ -58,7 +58,7 @@ pub(super) fn record(mut transactions: Vec<Transaction>, format: Format) -> Impo
             // What it had read has no other place, and people may want to know.
             false => Outcome::Fail(Cause::new("aborted", reply.to_string())),
         };
-        push(Event::Complete { process, call, outcome });
+        push(Event::Complete { process, call, outcome, said: None });
     }
     let model = (!history.entries.is_empty()).then(|| "multi-register".to_owned());
     Imported { history, format, model, skipped: 0, timed: false }

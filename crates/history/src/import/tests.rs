@@ -347,7 +347,7 @@ fn round_trip(operations: Vec<(Call, Outcome)>, model: &str) {
     for (process, (call, outcome)) in (0..).zip(operations) {
         let node = if process == 1 { NOWHERE } else { "n1" }.into();
         let call = push(Event::Invoke { process, node, call });
-        push(Event::Complete { process, call, outcome });
+        push(Event::Complete { process, call, outcome, said: None });
     }
     let mut text = Vec::new();
     export::edn(&history, &mut text).unwrap();

@@ -9,6 +9,7 @@
 use std::hash::Hash;
 
 use super::Seen;
+use crate::model::whole_within;
 use crate::paths::{Act, decide_register};
 use crate::{Meter, Model, Operation, Shortcut};
 
@@ -70,6 +71,28 @@ impl<V: Clone + Eq + Hash> Model for CasRegister<V> {
 
     fn is_read_only(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
         matches!((input, output), (CasInput::Read, _) | (_, Some(CasOutput::Cas(false))))
+    }
+
+    fn partition_within(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        meter: &Meter,
+    ) -> Vec<Vec<usize>> {
+        whole_within(history.len(), meter)
+    }
+
+    fn is_overwrite(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
+        matches!((input, output), (CasInput::Write(_), None | Some(CasOutput::Written)))
+    }
+
+    fn is_twin(
+        &self,
+        first: (&Self::Input, Option<&Self::Output>),
+        second: (&Self::Input, Option<&Self::Output>),
+    ) -> bool {
+        let changes =
+            |(input, output)| !self.is_read_only(input, output) && act(input, output) != Act::Never;
+        first.0 == second.0 && changes(first) && changes(second)
     }
 
     fn shortcut(

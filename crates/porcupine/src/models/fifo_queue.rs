@@ -91,7 +91,11 @@ impl<V: Clone + Eq + Hash> Model for FifoQueue<V> {
     }
 }
 
-fn pass<'a, V>(input: &'a QueueInput<V>, output: Option<&'a QueueOutput<V>>) -> Pass<&'a V> {
+/// What an operation does, for the paths of all collections that are asked like queues.
+pub(super) fn pass<'a, V>(
+    input: &'a QueueInput<V>,
+    output: Option<&'a QueueOutput<V>>,
+) -> Pass<&'a V> {
     match (input, output) {
         (QueueInput::Enqueue(element), None | Some(QueueOutput::Enqueued)) => {
             Pass::Enqueue(element)

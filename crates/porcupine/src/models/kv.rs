@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use super::Seen;
 use crate::paths::{Act, decide_map};
-use crate::{Meter, Model, Operation, Shortcut, partition_by};
+use crate::{Meter, Model, Operation, Shortcut, partition_by, partition_by_within};
 
 /// A key-value store without keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +71,23 @@ impl<K: Clone + Eq + Hash, V: Clone + Eq + Hash> Model for Kv<K, V> {
         matches!(input, KvInput::Get(_))
     }
 
+    fn is_overwrite(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
+        matches!(
+            (input, output),
+            (KvInput::Put(..), None | Some(KvOutput::Put))
+                | (KvInput::Delete(_), None | Some(KvOutput::Deleted))
+        )
+    }
+
+    fn is_twin(
+        &self,
+        first: (&Self::Input, Option<&Self::Output>),
+        second: (&Self::Input, Option<&Self::Output>),
+    ) -> bool {
+        let changes = |(input, output)| self.is_overwrite(input, output);
+        first.0 == second.0 && changes(first) && changes(second)
+    }
+
     fn shortcut(
         &self,
         history: &[Operation<Self::Input, Self::Output>],
@@ -81,9 +98,15 @@ impl<K: Clone + Eq + Hash, V: Clone + Eq + Hash> Model for Kv<K, V> {
     }
 
     fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
-        partition_by(history, |operation| match &operation.input {
-            KvInput::Get(key) | KvInput::Put(key, _) | KvInput::Delete(key) => key.clone(),
-        })
+        partition_by(history, |operation| key(&operation.input).clone())
+    }
+
+    fn partition_within(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        meter: &Meter,
+    ) -> Vec<Vec<usize>> {
+        partition_by_within(history, meter, |operation| key(&operation.input).clone())
     }
 }
 
@@ -94,5 +117,11 @@ fn act<'a, K, V>(input: &'a KvInput<K, V>, output: Option<&'a KvOutput<V>>) -> A
         (KvInput::Put(_, new), None | Some(KvOutput::Put)) => Act::Write(Some(new)),
         (KvInput::Delete(_), None | Some(KvOutput::Deleted)) => Act::Write(None),
         _ => Act::Never,
+    }
+}
+
+fn key<K, V>(input: &KvInput<K, V>) -> &K {
+    match input {
+        KvInput::Get(key) | KvInput::Put(key, _) | KvInput::Delete(key) => key,
     }
 }

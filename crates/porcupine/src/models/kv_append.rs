@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::Seen;
-use crate::{Model, Operation, partition_by};
+use crate::{Meter, Model, Operation, partition_by, partition_by_within};
 
 /// A store in which every key holds the empty string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,15 +71,40 @@ impl<K: Clone + Eq + Hash> Model for KvAppend<K> {
         matches!(input, KvAppendInput::Get(_))
     }
 
+    fn is_overwrite(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
+        matches!((input, output), (KvAppendInput::Put(..), None | Some(KvAppendOutput::Done)))
+    }
+
+    fn is_twin(
+        &self,
+        first: (&Self::Input, Option<&Self::Output>),
+        second: (&Self::Input, Option<&Self::Output>),
+    ) -> bool {
+        let changes = |(input, output): (&Self::Input, Option<&Self::Output>)| {
+            !self.is_read_only(input, None) && !matches!(output, Some(&KvAppendOutput::Got(_)))
+        };
+        first.0 == second.0 && changes(first) && changes(second)
+    }
+
     fn partition(&self, history: &[Operation<Self::Input, Self::Output>]) -> Vec<Vec<usize>> {
-        partition_by(history, |operation| match &operation.input {
-            KvAppendInput::Get(key)
-            | KvAppendInput::Put(key, _)
-            | KvAppendInput::Append(key, _) => key.clone(),
-        })
+        partition_by(history, |operation| key(&operation.input).clone())
+    }
+
+    fn partition_within(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        meter: &Meter,
+    ) -> Vec<Vec<usize>> {
+        partition_by_within(history, meter, |operation| key(&operation.input).clone())
     }
 
     fn heap_bytes(&self, state: &String) -> usize {
         state.capacity()
+    }
+}
+
+fn key<K>(input: &KvAppendInput<K>) -> &K {
+    match input {
+        KvAppendInput::Get(key) | KvAppendInput::Put(key, _) | KvAppendInput::Append(key, _) => key,
     }
 }

@@ -6,24 +6,34 @@
 
 mod cas_register;
 mod counter;
+mod fenced_lock;
 mod fifo_queue;
 mod kv;
 mod kv_append;
+mod log;
 mod multi_register;
+mod mutable_set;
 mod mutex;
+mod priority_queue;
 mod register;
 mod set;
+mod stack;
 mod unordered_queue;
 
 pub use cas_register::{CasInput, CasOutput, CasRegister};
 pub use counter::{Counter, CounterInput, CounterOutput};
+pub use fenced_lock::{FencedLock, FencedLockInput, FencedLockOutput};
 pub use fifo_queue::{FifoQueue, QueueInput, QueueOutput};
 pub use kv::{Kv, KvInput, KvOutput};
 pub use kv_append::{KvAppend, KvAppendInput, KvAppendOutput};
+pub use log::{Log, LogInput, LogOutput};
 pub use multi_register::{Access, MultiRegister};
+pub use mutable_set::{MutableSet, MutableSetInput, MutableSetOutput};
 pub use mutex::{Mutex, MutexInput, MutexOutput};
+pub use priority_queue::PriorityQueue;
 pub use register::{Register, RegisterInput, RegisterOutput};
 pub use set::{Set, SetInput, SetOutput};
+pub use stack::Stack;
 pub use unordered_queue::UnorderedQueue;
 
 /// What an answered operation saw.

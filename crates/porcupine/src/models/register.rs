@@ -7,6 +7,7 @@
 use std::hash::Hash;
 
 use super::Seen;
+use crate::model::whole_within;
 use crate::paths::{Act, decide_register};
 use crate::{Meter, Model, Operation, Shortcut};
 
@@ -54,6 +55,27 @@ impl<V: Clone + Eq + Hash> Model for Register<V> {
 
     fn is_read_only(&self, input: &Self::Input, _: Option<&Self::Output>) -> bool {
         matches!(input, RegisterInput::Read)
+    }
+
+    fn partition_within(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        meter: &Meter,
+    ) -> Vec<Vec<usize>> {
+        whole_within(history.len(), meter)
+    }
+
+    fn is_overwrite(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
+        matches!((input, output), (RegisterInput::Write(_), None | Some(RegisterOutput::Written)))
+    }
+
+    fn is_twin(
+        &self,
+        first: (&Self::Input, Option<&Self::Output>),
+        second: (&Self::Input, Option<&Self::Output>),
+    ) -> bool {
+        let changes = |(input, output)| self.is_overwrite(input, output);
+        first.0 == second.0 && changes(first) && changes(second)
     }
 
     fn shortcut(

@@ -7,8 +7,10 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 
+use super::fifo_queue::pass;
 use super::{QueueInput, QueueOutput, Seen};
-use crate::NondeterministicModel;
+use crate::paths::decide_bag;
+use crate::{Meter, NondeterministicModel, Operation, Shortcut};
 
 /// An empty bag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +59,15 @@ impl<V: Clone + Ord + Hash> NondeterministicModel for UnorderedQueue<V> {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_bag(history, part, pass, meter)
     }
 
     fn heap_bytes(&self, state: &Vec<V>) -> usize {

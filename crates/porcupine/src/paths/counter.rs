@@ -1,9 +1,9 @@
 //! A counter to which the same number is added each time, and reads of its sum. O(n log n).
 //!
-//! Not for different numbers: which of them make up a sum is then subset sum, and left to the
-//! search. Lazy as the path of the [lock](super::lock): nothing is added before an add returns, or
-//! a read of a greater sum; of the adds that have arrived, the one that returns first is taken. A
-//! read is taken as soon as the sum is the one it saw.
+//! Not for different numbers: those have a [path](super::sums) of their own. Lazy as the path of
+//! the [lock](super::lock): nothing is added before an add returns, or a read of a greater sum; of
+//! the adds that have arrived, the one that returns first is taken. A read is taken as soon as the
+//! sum is the one it saw.
 //!
 //! *Why this decides.* Let S be any linearization, and count adds. (1) The path's count never
 //! exceeds that of S at the same return. It grows to `v` for a read of `v` that returns: so has
@@ -21,7 +21,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use super::sweep::Sweep;
-use super::{Halt, Judged, Span, Watch, concluded, illegal};
+use super::{Halt, Judged, Span, Watch, concluded, illegal, sums};
 use crate::{Kind, Meter, Operation, Shortcut};
 
 /// What an operation does to a counter.
@@ -64,7 +64,7 @@ fn judge<I, O>(
     for &index in part {
         if let Tick::Add(number) = tick(&history[index]) {
             if step != 0 && step != number {
-                return Err(Halt::Unfit);
+                return sums::judge(history, part, tick, &watch);
             }
             step = number;
         }

@@ -5,17 +5,23 @@
 //! see [`Span`]. The invariant of every path: `Ok` is a linearization, [`Halt::Illegal`] is a
 //! proof, and everything else is [`Halt::Unfit`], which sends the part to the search.
 
+mod collection;
 mod counter;
+mod fence;
 mod glances;
 mod lock;
-mod queue;
+mod log;
 mod register;
 mod sets;
+mod sums;
 mod sweep;
+mod values;
 
+pub(crate) use collection::{Pass, decide_bag, decide_priority_queue, decide_queue, decide_stack};
 pub(crate) use counter::{Tick, decide_counter};
+pub(crate) use fence::{Fenced, decide_fenced_lock};
 pub(crate) use lock::{Turn, decide_lock};
-pub(crate) use queue::{Pass, decide_queue};
+pub(crate) use log::{Entry, decide_log};
 pub(crate) use register::{Act, decide_map, decide_register};
 pub(crate) use sets::{Grow, decide_set};
 

@@ -13,9 +13,10 @@
 //! contradictions, element by element.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash};
 
 use super::{Halt, Judged, Span, Watch, concluded, glances, illegal};
+use crate::hash::Mixer;
 use crate::{Kind, Meter, Operation, Shortcut};
 
 /// What an operation does to a set.
@@ -69,36 +70,38 @@ fn judge<'a, I, O, V: Ord + Hash + 'a>(
         }
     }
     let mut placed = Vec::with_capacity(part.len());
-    let seen = line_up(history, reads, &mut placed)?;
-    let mut adders: HashMap<&V, usize> = HashMap::with_capacity(seen.steps.len());
+    let mut seen = line_up(history, reads, &mut placed)?;
+    let last = 2 * seen.representatives.len();
     for (element, index) in adds {
         let operation = &history[index];
-        let step = seen.steps.get(element).map(|(step, _)| *step);
-        if step.is_some() && adders.insert(element, index).is_some() {
-            return Err(Halt::Unfit);
-        }
-        if step.is_none() && operation.is_indeterminate() {
-            continue;
-        }
-        placed.push(Placed {
-            step: step.unwrap_or(2 * seen.representatives.len()),
-            span: Span::of(operation)?,
-            index,
-        });
+        let step = match seen.elements.get_mut(element) {
+            Some(found) if found.was_added => return Err(Halt::Unfit),
+            Some(found) => {
+                found.was_added = true;
+                found.step
+            }
+            None if operation.is_indeterminate() => continue,
+            None => last,
+        };
+        placed.push(Placed { step, span: Span::of(operation)?, index });
     }
-    for (element, (_, reader)) in &seen.steps {
-        if !adders.contains_key(*element) {
-            return illegal(Kind::NobodyWrote, [*reader]);
-        }
+    if let Some(found) = seen.elements.values().find(|found| !found.was_added) {
+        return illegal(Kind::NobodyWrote, [found.reader]);
     }
     let order = respect_time(placed, &seen.representatives, &watch)?;
     glances::merge(history, order, free)
 }
 
+/// An element that was read: the step in which it was added, and a read that saw it.
+struct Found {
+    step: usize,
+    reader: usize,
+    was_added: bool,
+}
+
 /// What the reads saw.
 struct SeenSets<'a, V> {
-    /// For each element the step in which it was added, and a read that saw it.
-    steps: HashMap<&'a V, (usize, usize)>,
+    elements: HashMap<&'a V, Found, BuildHasherDefault<Mixer>>,
     /// For each set, from the smallest on, a read that saw it.
     representatives: Vec<usize>,
 }
@@ -110,22 +113,26 @@ fn line_up<'a, I, O, V: Ord + Hash + 'a>(
     placed: &mut Vec<Placed>,
 ) -> Judged<SeenSets<'a, V>> {
     reads.sort_by_key(|(set, _)| set.len());
-    let mut seen = SeenSets { steps: HashMap::new(), representatives: Vec::new() };
-    let mut before: Option<(&BTreeSet<V>, usize)> = None;
+    let mut seen = SeenSets { elements: HashMap::default(), representatives: Vec::new() };
+    seen.elements.reserve(reads.last().map_or(0, |(set, _)| set.len()));
+    let nothing = BTreeSet::new();
+    let mut before: (&BTreeSet<V>, Option<usize>) = (&nothing, None);
     for (set, index) in reads {
-        let is_new = before.is_none_or(|(smaller, _)| smaller.len() < set.len());
-        if let Some((smaller, other)) = before
-            && !(if is_new { smaller.is_subset(set) } else { smaller == set })
-        {
-            return illegal(Kind::Incomparable, [other, index]);
+        let step = 2 * seen.representatives.len();
+        let is_new = before.1.is_none() || before.0.len() < set.len();
+        // One walk along both: what is in one of them only.
+        let mut smaller = before.0.iter().peekable();
+        for element in set {
+            if smaller.next_if(|other| *other == element).is_none() {
+                seen.elements.insert(element, Found { step, reader: index, was_added: false });
+            }
+        }
+        if smaller.next().is_some() {
+            return illegal(Kind::Incomparable, before.1.into_iter().chain([index]));
         }
         if is_new {
-            let step = 2 * seen.representatives.len();
-            for element in set {
-                seen.steps.entry(element).or_insert((step, index));
-            }
             seen.representatives.push(index);
-            before = Some((set, index));
+            before = (set, Some(index));
         }
         let step = 2 * seen.representatives.len() - 1;
         placed.push(Placed { step, span: Span::of(&history[index])?, index });

@@ -36,6 +36,7 @@ fn agree<M, S: Clone>(
 ) -> bool
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync + Clone + PartialEq + Debug,
     M::Output: Sync + Clone + Debug,
 {
@@ -66,6 +67,7 @@ fn assert_evidence<M>(
     illegal: impl Fn(&[Operation<M::Input, M::Output>]) -> bool,
 ) where
     M: Model,
+    M::State: Send + Sync,
     M::Input: Clone,
     M::Output: Clone,
 {
@@ -132,6 +134,7 @@ fn stepper<M: Model>(model: &M) -> impl Fn(&M::State, &M::Input, &M::Output) -> 
 fn agree_on_random<M>(model: &M, asked: &[(M::Input, M::Output)], most: u64, rounds: u64)
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync + Clone + PartialEq + Debug,
     M::Output: Sync + Clone + Debug,
 {
@@ -148,6 +151,7 @@ where
 fn agree_on_all<M>(model: &M, asked: &[(M::Input, M::Output)], most: usize, processes: usize)
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync + Clone + PartialEq + Debug,
     M::Output: Sync + Clone + Debug,
 {

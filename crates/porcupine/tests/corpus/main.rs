@@ -36,6 +36,7 @@ fn assert_verdict<M>(
     file: &Path,
 ) where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {

@@ -16,6 +16,7 @@ const COUNT: u64 = 100_000;
 fn assert_legal<M>(model: &M, history: &[Operation<M::Input, M::Output>])
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {

@@ -4,17 +4,24 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
 
 mod agree;
+mod collections;
+mod everything;
+mod fences;
 #[allow(dead_code, reason = "shared with tests that use other parts")]
 #[path = "../brute_force/histories.rs"]
 mod histories;
+mod logs;
 mod long;
 mod maps;
+mod mutable_sets;
 #[path = "../brute_force/naive.rs"]
 mod naive;
 #[path = "../load/prng.rs"]
 mod prng;
-mod queues;
 mod registers;
 mod sets;
+mod shapes;
 mod simulate;
+mod sums;
 mod turns;
+mod words;

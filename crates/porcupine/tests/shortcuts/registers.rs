@@ -4,7 +4,7 @@ use perjury_porcupine::models::{
     CasInput, CasOutput, CasRegister, Kv, KvInput, KvOutput, Register, RegisterInput,
     RegisterOutput, Seen,
 };
-use perjury_porcupine::{Decision, Kind, Operation, Path, Search, decide};
+use perjury_porcupine::{Decision, Kind, Operation, Path, Search, check, decide};
 
 use crate::agree::{Tally, all_orders, brute, judge, one_thread, sample};
 use crate::histories::Interval;
@@ -303,6 +303,36 @@ fn each_kind_of_contradiction_has_its_name() {
     assert_eq!(accused(&refused), (Kind::RefusedInside, vec![0, 1, 2]));
     let wrong = [op(CasInput::Read, CasOutput::Written, 0, 1)];
     assert_eq!(accused(&wrong), (Kind::Misanswered, vec![0]));
+}
+
+#[test]
+fn a_refused_swap_without_a_place_is_found_in_a_long_history() {
+    let mut history = Vec::new();
+    for number in 0..5_000 {
+        let (value, at) = (number + 1, 20 * number);
+        let op = |input, output, call, ret| Operation::completed(0, input, output, call, ret);
+        history.push(op(CasInput::Write(value), CasOutput::Written, at, at + 10));
+        if number == 2_500 {
+            // Nothing but this value can be there: the next write comes later.
+            let swap = CasInput::Cas { from: value, to: 9_999 };
+            history.push(op(swap, CasOutput::Cas(false), at + 12, at + 15));
+            continue;
+        }
+        for (call, ret) in [(at + 5, at + 15), (at + 12, at + 18)] {
+            let seen = CasOutput::Read(Seen::Value(value));
+            history.push(op(CasInput::Read, seen, call, ret));
+        }
+        // Refused as the value before is gone.
+        let swap = CasInput::Cas { from: number, to: 9_999 };
+        history.push(op(swap, CasOutput::Cas(false), at + 3, at + 12));
+    }
+    let decision = decide(&CasRegister(0), &history, &one_thread());
+    assert_eq!(decision.paths, [Path::Shortcut("zones")]);
+    let Search::Illegal(evidence) = decision.answer else { panic!("illegal") };
+    let witness = evidence.witnesses().next().unwrap();
+    assert_eq!((witness.kind, witness.operations.len()), (Kind::Together, 8));
+    let core: Vec<_> = witness.operations.iter().map(|&at| history[at]).collect();
+    assert!(check(&CasRegister(0), &core, &one_thread()).is_illegal());
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn add_prefix<I, O>(history: &[Operation<I, O>], core: &mut Vec<usize>) {
 fn blocks_the_same<M>(model: &M, history: &[Operation<M::Input, M::Output>])
 where
     M: Model + Sync,
+    M::State: Send + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {

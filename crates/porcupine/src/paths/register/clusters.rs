@@ -10,8 +10,8 @@
 
 use std::hash::Hash;
 
+use super::super::values::{Values, Writer};
 use super::super::{Judged, Watch, illegal};
-use super::values::{Values, Writer};
 use super::{Act, Source};
 use crate::Kind;
 use crate::paths::Halt;

@@ -1,10 +1,12 @@
 //! Operations that change nothing and fit several values: refused compare-and-sets, and reads of
 //! which the value is not known.
 //!
-//! Not exact in one direction: an order of the rest is given, and where they do not fit into it, a
-//! stretch of it is arranged anew ([`windows`](super::windows)); where that does not help, the
-//! search must say whether they fit into another. The invariant: what is inserted respects real
-//! time and finds what it must; what is refused is impossible in every order.
+//! An order of the rest is given, and where they do not fit into it, a stretch of it is arranged
+//! anew ([`windows`](super::windows)), at last all that bears upon the place
+//! ([`cuts`](super::cuts)): if that has no order by itself, nothing has. Only where that is too
+//! much, or there is an order that does not fit to the rest, the search has to say. The invariant:
+//! what is inserted respects real time and finds what it must; what is refused is impossible in
+//! every order.
 //!
 //! Why greedily: an operation that changes nothing may be taken as soon as it fits, as in the
 //! search: moving it to the front breaks nothing. So if the given order can be completed at all, it
@@ -14,10 +16,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 use std::hash::Hash;
 
+use super::super::values::Writer;
 use super::super::{Halt, Judged, Span, Watch, illegal};
 use super::chains::Chains;
 use super::clusters::{Clusters, NONE};
-use super::values::Writer;
+use super::cuts::Cuts;
 use super::zones::Zones;
 use super::{Act, Source, windows};
 use crate::{Kind, Operation};
@@ -135,13 +138,28 @@ where
     }
     spare.sort_unstable();
     let used = HashSet::new();
-    let (value, arrived) = (initial, 0);
-    Merge { source, order, ends, floaters, arrived, waiting, all, starts, value, spare, used }
-        .run(watch)
+    let (value, arrived, cuts) = (initial, 0, None);
+    Merge {
+        source,
+        initial,
+        order,
+        ends,
+        floaters,
+        arrived,
+        waiting,
+        all,
+        starts,
+        value,
+        spare,
+        used,
+        cuts,
+    }
+    .run(watch)
 }
 
 struct Merge<'s, 'a, I, O, F, T> {
     source: &'s Source<'a, I, O, F>,
+    initial: T,
     order: Vec<usize>,
     /// For each place in the order, the first `end` of the operations from there on: what starts
     /// later has to wait for them.
@@ -158,10 +176,15 @@ struct Merge<'s, 'a, I, O, F, T> {
     /// refused compare-and-set may be all that tells of them.
     spare: Vec<(u64, usize)>,
     used: HashSet<usize>,
+    /// Made when first asked for.
+    cuts: Option<Cuts>,
 }
 
 /// How many indeterminate writes that nobody needed may help where something does not fit.
 const MOST_SPARE: usize = 8;
+
+/// How many operations may bear upon one place.
+const MOST_ISOLATED: usize = 400;
 
 /// How many plain writes before and after the place where something does not fit are moved.
 const STRETCHES: [usize; 3] = [2, 6, 20];
@@ -236,42 +259,107 @@ where
     fn rearrange(&mut self, place: usize) -> Judged<usize> {
         for size in STRETCHES {
             let back = self.starts.len().saturating_sub(size);
-            let (begin, value) = self.starts[back];
             let is_write =
                 |at: &usize| matches!(self.source.act_of(self.order[*at]), Act::Write(_));
             let end = (place..self.order.len()).filter(is_write).nth(size);
             let end = end.unwrap_or(self.order.len());
-            let mut stretch = self.all[begin..].to_vec();
-            self.arrive(end);
-            let held = self.waiting.held.iter().map(|(_, floater)| *floater);
-            let ready = self.waiting.ready.iter().map(|Reverse((_, floater))| *floater);
-            stretch.extend(held.chain(ready).map(|floater| self.floaters[floater as usize].1));
-            stretch.extend(&self.order[place..end]);
-            let certain = stretch.len();
-            stretch.extend(self.spare_before(self.ends[end]));
-            let operation = |(number, index): (usize, &usize)| {
-                let operation = &self.source.history[*index];
-                let (call, last) = operation.interval();
-                let act = self.source.act_of(*index);
-                match number < certain {
-                    true => Operation::completed(0, act, (), call, last.unwrap_or(u64::MAX)),
-                    false => Operation::indeterminate(0, act, call),
-                }
-            };
-            let all = stretch.iter().enumerate().map(operation).collect();
-            let found = windows::arrange(value, all);
-            if let Some(found) = found {
-                self.all.truncate(begin);
-                self.starts.truncate(back.max(1));
-                self.value = value;
-                self.waiting.ready.clear();
-                self.waiting.held.clear();
-                self.waiting.release();
-                self.used.extend(found.iter().filter(|at| **at >= certain).map(|at| stretch[*at]));
-                found.into_iter().for_each(|number| self.push(stretch[number]));
+            if let Some(end) = self.arrange_between(back, place, end, windows::FEW_STATES) {
                 return Ok(end);
             }
         }
-        Err(Halt::Unfit)
+        self.isolate(place)
+    }
+
+    /// Arranges all that bears upon what does not fit, or finds that it has no order.
+    fn isolate(&mut self, place: usize) -> Judged<usize> {
+        let stuck = self.waiting.held.iter().map(|(_, floater)| *floater);
+        let Some(stuck) = stuck.min_by_key(|it| self.waiting.spans[*it as usize].0.end) else {
+            return Err(Halt::Unfit);
+        };
+        if self.cuts.is_none() {
+            let spans = self.waiting.spans.iter().copied();
+            self.cuts = Some(Cuts::new(self.source, self.initial, &self.order, spans)?);
+        }
+        let Some(cuts) = &self.cuts else { return Err(Halt::Unfit) };
+        let stretch = cuts.around(self.waiting.spans[stuck as usize].0);
+        let is_inside = |it: &&(Span, Option<T>)| stretch.contains(it.0);
+        let inside: Vec<(Span, Option<T>)> =
+            self.waiting.spans.iter().filter(is_inside).copied().collect();
+        // What any other value would do as well, and who could write it.
+        let is_avoided = |value: T| inside.iter().any(|(_, avoids)| *avoids == Some(value));
+        let (mut helps, mut others) = (Vec::new(), Vec::new());
+        for &(start, index) in self.spare.iter().filter(|(start, _)| stretch.reaches(*start)) {
+            match self.source.act_of(index) {
+                Act::Write(value) if !is_avoided(value) => others.push((start, index)),
+                _ => helps.push(index),
+            }
+        }
+        // One for each is enough, and the one that begins first is as good as any.
+        helps.extend(others.into_iter().take(inside.len()).map(|(_, index)| index));
+        let mut part: Vec<usize> = self.order[stretch.places.clone()].to_vec();
+        let inside = self.floaters.iter().zip(&self.waiting.spans);
+        part.extend(inside.filter(|(_, it)| stretch.contains(it.0)).map(|((_, index), _)| *index));
+        let certain = part.len();
+        part.extend(helps);
+        if part.len() > MOST_ISOLATED {
+            return Err(Halt::Unfit);
+        }
+        let all = self.operations(&part, certain);
+        if windows::arrange(self.initial, all, windows::MANY_STATES).is_err() {
+            return illegal(Kind::Together, part);
+        }
+        // There is an order: one that fits to what was put in order before, if it can be found.
+        let places = stretch.places;
+        let begin = match places.start {
+            0 => 0,
+            first => self.all.iter().position(|it| *it == self.order[first]).unwrap_or(0),
+        };
+        let back = self.starts.iter().rposition(|(start, _)| *start <= begin).unwrap_or(0);
+        let end = places.end.max(place);
+        self.arrange_between(back, place, end, windows::MANY_STATES).ok_or(Halt::Unfit)
+    }
+
+    fn operations(&self, part: &[usize], certain: usize) -> Vec<Operation<Act<T>, ()>> {
+        let operation = |(number, index): (usize, &usize)| {
+            let operation = &self.source.history[*index];
+            let (call, last) = operation.interval();
+            let act = self.source.act_of(*index);
+            match number < certain {
+                true => Operation::completed(0, act, (), call, last.unwrap_or(u64::MAX)),
+                false => Operation::indeterminate(0, act, call),
+            }
+        };
+        part.iter().enumerate().map(operation).collect()
+    }
+
+    /// Arranges what was put in order from a plain write on, all that waits, and what comes before
+    /// `end`: if the search finds a way.
+    fn arrange_between(
+        &mut self,
+        back: usize,
+        place: usize,
+        end: usize,
+        states: u64,
+    ) -> Option<usize> {
+        let (begin, value) = self.starts[back];
+        let mut stretch = self.all[begin..].to_vec();
+        self.arrive(end);
+        let held = self.waiting.held.iter().map(|(_, floater)| *floater);
+        let ready = self.waiting.ready.iter().map(|Reverse((_, floater))| *floater);
+        stretch.extend(held.chain(ready).map(|floater| self.floaters[floater as usize].1));
+        stretch.extend(&self.order[place..end]);
+        let certain = stretch.len();
+        stretch.extend(self.spare_before(self.ends[end]));
+        let all = self.operations(&stretch, certain);
+        let Ok(Some(found)) = windows::arrange(value, all, states) else { return None };
+        self.all.truncate(begin);
+        self.starts.truncate(back.max(1));
+        self.value = value;
+        self.waiting.ready.clear();
+        self.waiting.held.clear();
+        self.waiting.release();
+        self.used.extend(found.iter().filter(|at| **at >= certain).map(|at| stretch[*at]));
+        found.into_iter().for_each(|number| self.push(stretch[number]));
+        Some(end)
     }
 }

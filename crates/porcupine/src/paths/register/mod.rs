@@ -2,10 +2,10 @@
 //! once: O(n log n).
 //!
 //! Not for values that are seen and have two possible writers: those are left to the search. The
-//! steps, one a file: which write made each value ([`values`]); which operations belong to it, and
-//! which indeterminate writes took effect at all ([`clusters`]); chains of compare-and-sets
-//! ([`chains`]); the order of the blocks that result ([`zones`]); the operations within them
-//! ([`layout`]); and at last those that see no particular value ([`floaters`]).
+//! steps, one a file: which write made each value ([`values`](super::values)); which operations
+//! belong to it, and which indeterminate writes took effect at all ([`clusters`]); chains of
+//! compare-and-sets ([`chains`]); the order of the blocks that result ([`zones`]); the operations
+//! within them ([`layout`]); and at last those that see no particular value ([`floaters`]).
 //!
 //! Source: Gibbons and Korach, "Testing shared memories", SIAM J. Comput. 26 (1997), on histories
 //! in which it is known which write each read saw (zones); the chains and the indeterminate
@@ -24,10 +24,10 @@
 
 mod chains;
 mod clusters;
+mod cuts;
 mod floaters;
 mod gaps;
 mod layout;
-mod values;
 mod windows;
 mod zones;
 

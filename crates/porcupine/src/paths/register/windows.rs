@@ -1,6 +1,6 @@
 //! A stretch of an order, arranged anew by the search.
 //!
-//! Not a proof that no arrangement exists: only one that is found counts. The stretch begins and
+//! That no arrangement exists is said only where the search came to its end. The stretch begins and
 //! ends where a plain write does or the history does, so what follows does not depend on the value
 //! that it leaves. What is in it keeps its place relative to everything outside.
 
@@ -11,8 +11,14 @@ use super::Act;
 use crate::search::search;
 use crate::{Budget, Model, Operation, Progress};
 
-/// Configurations that an arrangement may cost.
-const MOST_STATES: u64 = 20_000;
+/// Configurations that an arrangement may cost, where there are others to try.
+pub(super) const FEW_STATES: u64 = 20_000;
+
+/// Where there are none, but the search on everything.
+pub(super) const MANY_STATES: u64 = 1_000_000;
+
+/// There is no such order.
+pub(super) struct Impossible;
 
 /// A register, as the path sees it.
 struct Stretch<T>(T);
@@ -42,18 +48,20 @@ impl<T: Copy + Eq + Hash> Model for Stretch<T> {
     }
 }
 
-/// An order of these operations that begins with `value`, if the search finds one soon; by their
-/// numbers. Indeterminate ones may be left out.
+/// An order of these operations that begins with `value`, by their numbers; none if the search did
+/// not come to an end. Indeterminate ones may be left out.
 pub(super) fn arrange<T: Copy + Eq + Hash>(
     value: T,
     operations: Vec<Operation<Act<T>, ()>>,
-) -> Option<Vec<usize>> {
-    let budget = Budget { states: Some(MOST_STATES), ..Budget::default() };
+    states: u64,
+) -> Result<Option<Vec<usize>>, Impossible> {
+    let budget = Budget { states: Some(states), ..Budget::default() };
     let part: Vec<usize> = (0..operations.len()).collect();
     let stop = AtomicBool::new(false);
     let mut found = search(&Stretch(value), &operations, &part, &budget.start(), &stop);
-    if found.progress != Progress::Linearizable {
-        return None;
+    match found.progress {
+        Progress::Linearizable => Ok(found.partials.pop()),
+        Progress::Illegal => Err(Impossible),
+        _ => Ok(None),
     }
-    found.partials.pop()
 }

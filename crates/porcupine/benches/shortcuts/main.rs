@@ -1,13 +1,15 @@
 //! Times the shortcuts on one thread, in CPU time, each load in a process of its own so that its
-//! memory can be told: `cargo bench -p perjury-porcupine --bench shortcuts [LARGEST]`. Standard
-//! library and Linux only.
+//! memory can be told: `cargo bench -p perjury-porcupine --bench shortcuts [LARGEST [paths]]`, the
+//! second word for the table of all paths alone. Standard library and Linux only.
 
 #![allow(clippy::unwrap_used, reason = "a bench may stop at anything unexpected")]
 #![allow(dead_code, reason = "the loads are shared with tests that use others")]
 
-#[path = "../tests/load/mod.rs"]
+#[path = "../../tests/load/mod.rs"]
 mod load;
-#[path = "../tests/load/stream.rs"]
+mod loads;
+mod paths;
+#[path = "../../tests/load/stream.rs"]
 mod stream;
 
 use std::num::NonZeroUsize;
@@ -44,7 +46,14 @@ fn main() {
     if let [clients, count, lost, stale] = numbers[..] {
         return measure(clients, count, lost, stale == 1);
     }
+    if let [number, count] = numbers[..] {
+        return paths::measure(number as usize, count);
+    }
     let largest = numbers.first().copied().unwrap_or(10_000_000);
+    every_path(largest);
+    if arguments.iter().any(|word| word == "paths") {
+        return;
+    }
     println!("one register, 20 clients, 5 % indeterminate, legal");
     let mut points = Vec::new();
     let mut count = 1_000;
@@ -62,13 +71,42 @@ fn main() {
     }
 }
 
+/// A line for each path and size, and each path's scaling exponent from 10^3 operations on.
+fn every_path(largest: u64) {
+    println!("20 clients, 5 % in doubt where nothing else is said, legal");
+    for (number, (name, path, most)) in paths::PATHS.into_iter().enumerate() {
+        let (mut first, mut count) = (None, 1_000u64);
+        while count <= largest.min(most) {
+            let numbers = child(&[number as u64, count]);
+            let [seconds, held, peak, others] = numbers[..] else { panic!("four numbers") };
+            let per = |amount: f64| amount / count as f64;
+            let small = *first.get_or_insert((count as f64, seconds));
+            let exponent = (seconds / small.1).ln() / (count as f64 / small.0).ln();
+            println!(
+                "{name:<22} {path:<10} {count:>9}: {:>9.3} ms, {:>5.0} ns and {:>4.0} bytes an \
+                 operation, exponent {exponent:.3}{}",
+                seconds * 1e3,
+                per(seconds) * 1e9,
+                per(peak - held),
+                if others > 0.0 { ", NOT BY THIS PATH" } else { "" },
+            );
+            count *= 10;
+        }
+    }
+}
+
+/// The numbers that another process prints.
+fn child(numbers: &[u64]) -> Vec<f64> {
+    let arguments = numbers.iter().map(|number| number.to_string());
+    let output = Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().map(|number| number.parse().unwrap()).collect()
+}
+
 /// Runs [`measure`] in another process, prints what it says, and returns the seconds.
 fn report(clients: u64, count: u64, lost: u64, stale: bool) -> f64 {
-    let arguments = [clients, count, lost, u64::from(stale)].map(|number| number.to_string());
-    let output = Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let numbers = child(&[clients, count, lost, u64::from(stale)]);
     let [seconds, verifying, held, peak] = numbers[..] else { panic!("four numbers") };
     let kind = if stale { ", one stale read" } else { "" };
     println!(

@@ -1,0 +1,210 @@
+//! Objects that answer as they should, at an instant within each call, with calls in doubt.
+
+use std::collections::VecDeque;
+
+use perjury_checkers::ModelName;
+use perjury_history::{Call, Cause, History, Index, Key, Micro, Outcome, Reply, Value};
+
+use crate::histories::{Made, cas, key, read, write};
+use crate::prng::Prng;
+
+/// One object of a model, and its state in the form that fits the model.
+pub struct Simulated {
+    model: ModelName,
+    value: [Value; 2],
+    text: String,
+    sum: i64,
+    elements: VecDeque<Value>,
+    held: bool,
+    issued: i64,
+}
+
+struct Open {
+    process: u64,
+    index: Index,
+    call: Call,
+    /// What it was answered, once it took effect.
+    reply: Option<Reply>,
+}
+
+impl Simulated {
+    pub fn new(model: ModelName) -> Simulated {
+        Simulated {
+            model,
+            value: [Value::Nil, Value::Nil],
+            text: String::new(),
+            sum: 0,
+            elements: VecDeque::new(),
+            held: false,
+            issued: 0,
+        }
+    }
+
+    /// So many calls of three processes; one of the answers in the middle is another one's if it is
+    /// to be wrong.
+    pub fn history(&mut self, prng: &mut Prng, size: u64, wrong: bool) -> History {
+        let mut made = Made::default();
+        let mut open: [Option<Open>; 3] = [None, None, None];
+        let (mut issued, mut time, mut lie) = (0, 0, wrong);
+        while issued < size || open.iter().any(Option::is_some) {
+            time += prng.below(3);
+            let slot = &mut open[prng.below(3) as usize];
+            match slot {
+                Some(at) if at.reply.is_none() && prng.below(25) == 0 => {
+                    // In doubt: it took effect, or never will.
+                    if prng.below(2) == 0 {
+                        self.apply(&at.call);
+                    }
+                    let cause = Outcome::Info(Cause::new("timeout", ""));
+                    made.complete(time, at.process, at.index, cause);
+                    *slot = None;
+                }
+                Some(Open { call, reply: reply @ None, .. }) => match self.apply(call) {
+                    Some(answer) => *reply = Some(answer),
+                    None => {
+                        let at = slot.take().unwrap();
+                        let mut outcome = Outcome::Fail(Cause::new("refused", ""));
+                        if lie && issued > size / 2 {
+                            (lie, outcome) = (false, Outcome::Ok(Reply::Done));
+                        }
+                        made.complete(time, at.process, at.index, outcome);
+                    }
+                },
+                Some(at) => {
+                    let mut reply = at.reply.take().unwrap();
+                    if lie && issued > size / 2 {
+                        lie = !spoil(&mut reply);
+                    }
+                    made.complete(time, at.process, at.index, Outcome::Ok(reply));
+                    *slot = None;
+                }
+                None if issued < size && prng.below(3) > 0 => {
+                    let call = self.draw(prng);
+                    let index = made.invoke(time, issued, call.clone());
+                    *slot = Some(Open { process: issued, index, call, reply: None });
+                    issued += 1;
+                }
+                None => {}
+            }
+        }
+        made.history
+    }
+
+    fn draw(&mut self, prng: &mut Prng) -> Call {
+        self.issued += 1;
+        let x = || key("x");
+        // Few values, so that they come again.
+        let value = Value::Int(1 + prng.below(4) as i64);
+        let fresh = Value::Int(self.issued);
+        let [first, second] = &self.value;
+        match (self.model, prng.below(3)) {
+            (ModelName::MultiRegister, 0) => {
+                let steps = vec![Micro::Write(key("x"), value), Micro::Write(key("y"), fresh)];
+                Call::Txn { steps }
+            }
+            (ModelName::MultiRegister, 1) => {
+                Call::Txn { steps: vec![Micro::Read(key("y"), None), Micro::Write(x(), value)] }
+            }
+            (ModelName::MultiRegister, _) => {
+                Call::Txn { steps: vec![Micro::Read(x(), None), Micro::Read(key("y"), None)] }
+            }
+            (ModelName::KvAppend, 0) => Call::Append { key: x(), value: "a".into() },
+            (ModelName::KvAppend, 1) => Call::Write { key: x(), value: "b".into() },
+            (ModelName::Set, 0) => Call::ReadAll { key: x() },
+            (ModelName::Set, _) => Call::Add { key: x(), element: fresh },
+            (ModelName::Counter, 0 | 1) => Call::Increment { key: x(), by: 1 + (self.issued % 2) },
+            (ModelName::Queue | ModelName::UnorderedQueue, 0) => {
+                Call::Enqueue { key: x(), element: value }
+            }
+            (ModelName::Queue | ModelName::UnorderedQueue, _) => Call::Dequeue { key: x() },
+            (ModelName::Mutex, 0) => Call::Acquire { key: x() },
+            (ModelName::Mutex, _) => Call::Release { key: x() },
+            (ModelName::CasRegister, 0) => cas("x", first.clone(), value),
+            (ModelName::Kv, 0) => cas("x", second.clone(), value),
+            (ModelName::CasRegister | ModelName::Kv | ModelName::Register, 1) => write("x", value),
+            _ => read("x"),
+        }
+    }
+
+    /// Takes effect now; `None` where it is refused.
+    fn apply(&mut self, call: &Call) -> Option<Reply> {
+        Some(match call {
+            Call::Read { .. } => match self.model {
+                ModelName::KvAppend => Reply::Value(self.text.as_str().into()),
+                ModelName::Counter => Reply::Value(self.sum.into()),
+                _ => Reply::Value(self.value[0].clone()),
+            },
+            Call::Write { value: Value::Text(text), .. } => {
+                self.text = text.to_string();
+                Reply::Done
+            }
+            Call::Write { value, .. } => {
+                self.value = [value.clone(), self.value[0].clone()];
+                Reply::Done
+            }
+            Call::Cas { from, to, .. } => {
+                let found = self.value[0] == *from;
+                if found {
+                    self.value = [to.clone(), from.clone()];
+                }
+                Reply::Swapped(found)
+            }
+            Call::Append { value, .. } => {
+                let Value::Text(text) = value else { panic!("only text is appended") };
+                self.text.push_str(text);
+                Reply::Done
+            }
+            Call::Add { element, .. } | Call::Enqueue { element, .. } => {
+                self.elements.push_back(element.clone());
+                Reply::Done
+            }
+            Call::ReadAll { .. } => Reply::Elements(self.elements.iter().cloned().collect()),
+            Call::Increment { by, .. } => {
+                self.sum += by;
+                Reply::Done
+            }
+            Call::Dequeue { .. } => self.elements.pop_front().map_or(Reply::Empty, Reply::Value),
+            Call::Acquire { .. } | Call::Release { .. } => {
+                let wanted = matches!(call, Call::Acquire { .. });
+                if self.held == wanted {
+                    return None;
+                }
+                self.held = wanted;
+                Reply::Done
+            }
+            Call::Txn { steps } => Reply::Txn(steps.iter().map(|step| self.step(step)).collect()),
+            Call::Transfer { .. } | Call::ReadAccounts => panic!("there is no bank"),
+        })
+    }
+
+    fn step(&mut self, step: &Micro) -> Micro {
+        let place = |key: &Key| usize::from(key.as_str() == "y");
+        match step {
+            Micro::Read(key, _) => Micro::Read(key.clone(), Some(self.value[place(key)].clone())),
+            Micro::Write(key, value) => {
+                self.value[place(key)] = value.clone();
+                step.clone()
+            }
+            Micro::ReadList(..) | Micro::Append(..) => panic!("there are no lists"),
+        }
+    }
+}
+
+/// Makes an answer one that nobody can give; says whether it could.
+fn spoil(reply: &mut Reply) -> bool {
+    let wrong = Value::Int(-7);
+    match reply {
+        Reply::Value(value) => *value = wrong,
+        Reply::Empty => *reply = Reply::Value(wrong),
+        Reply::Elements(elements) => elements.push(wrong),
+        Reply::Txn(steps) => {
+            let read = steps.iter_mut().find_map(|step| match step {
+                Micro::Read(_, seen) => Some(seen),
+                _ => None,
+            });
+            return read.map(|seen| *seen = Some(wrong)).is_some();
+        }
+        _ => return false,
+    }
+    true
+}

@@ -1,0 +1,76 @@
+//! A stack: push and pop, asked as enqueue and dequeue.
+//!
+//! Source: Herlihy and Wing, "Linearizability" (1990), with the order of a stack. Initially empty.
+//! A pop that found the stack empty is `Seen::Value(None)`; one that was answered with something
+//! that is not known is `Seen::Unknown`, and removes the last element if there is one.
+
+use std::hash::Hash;
+use std::marker::PhantomData;
+
+use super::fifo_queue::pass;
+use super::{QueueInput, QueueOutput, Seen};
+use crate::paths::decide_stack;
+use crate::{Meter, Model, Operation, Shortcut};
+
+/// An empty stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stack<V>(PhantomData<fn() -> V>);
+
+impl<V> Default for Stack<V> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<V: Clone + Eq + Hash> Model for Stack<V> {
+    /// The elements, the last one on top.
+    type State = Vec<V>;
+    type Input = QueueInput<V>;
+    type Output = QueueOutput<V>;
+
+    fn init(&self) -> Vec<V> {
+        Vec::new()
+    }
+
+    fn step(
+        &self,
+        state: &Vec<V>,
+        input: &Self::Input,
+        output: Option<&Self::Output>,
+    ) -> Option<Vec<V>> {
+        match (input, output) {
+            (QueueInput::Enqueue(element), None | Some(QueueOutput::Enqueued)) => {
+                let mut next = state.clone();
+                next.push(element.clone());
+                Some(next)
+            }
+            (QueueInput::Dequeue, output) => {
+                let fits = match output {
+                    None => true,
+                    Some(QueueOutput::Dequeued(seen)) => seen.fits(&state.last().cloned()),
+                    Some(QueueOutput::Enqueued) => false,
+                };
+                fits.then(|| state[..state.len().saturating_sub(1)].to_vec())
+            }
+            _ => None,
+        }
+    }
+
+    fn is_read_only(&self, _: &Self::Input, output: Option<&Self::Output>) -> bool {
+        // Found empty: only allowed where it is, and it stays so.
+        matches!(output, Some(QueueOutput::Dequeued(Seen::Value(None))))
+    }
+
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_stack(history, part, pass, meter)
+    }
+
+    fn heap_bytes(&self, state: &Vec<V>) -> usize {
+        state.capacity() * size_of::<V>()
+    }
+}

@@ -1,0 +1,238 @@
+//! Turning bits over in the memory and the files of nodes, and writing down every place.
+//!
+//! Corruption is not undone when its time is over: what a database does with it afterwards is the
+//! question. It ends with the process, or goes with the directory that was made for the run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use perjury_agent::corruption::{
+    Aim as AgentAim, Copies, Corrupted, Damage as AgentDamage, FileDamage, MemoryFlip, Place,
+    Snapshot,
+};
+use perjury_agent::protocol::{Answer, Body, FailureKind, Signal};
+use perjury_agent::proxy::Pattern;
+use perjury_history::{
+    Aim, Corruption, CorruptionMade, Damage, FaultId, Files, Injection, NodeName, Rot,
+};
+
+use super::hands::{Hand, Hands, each};
+use super::lies::{Ledger, nanos, value};
+use crate::remote::AgentError;
+
+/// The name of the ground truth, beside the ledger of lies.
+const LEDGER: &str = "corruptions.jsonl";
+
+fn aim(aim: &Aim) -> AgentAim {
+    match aim {
+        Aim::Values { keys, one_copy } => {
+            let copies = if *one_copy { Copies::One } else { Copies::All };
+            AgentAim::Live { pattern: Pattern::default(), keys: *keys, copies }
+        }
+        Aim::Bits(bits) => AgentAim::Random { bits: *bits },
+    }
+}
+
+fn damage(damage: &Damage) -> AgentDamage {
+    match damage {
+        Damage::Flip(which) => AgentDamage::Flip(aim(which)),
+        Damage::Zero(blocks) => AgentDamage::Zero { blocks: *blocks },
+        Damage::Misdirect(blocks) => AgentDamage::Misdirect { blocks: *blocks },
+        Damage::Torn => AgentDamage::Torn,
+        Damage::Truncate(bytes) => AgentDamage::Truncate { bytes: *bytes },
+    }
+}
+
+/// What the agent of a node is asked to corrupt.
+fn request(hand: &Hand, what: &Rot, seed: u64) -> Option<Body> {
+    match what {
+        Rot::Memory(which) => {
+            let service = hand.plan.services.first()?.name.clone();
+            let aim = aim(which);
+            Some(Body::FlipMemory(MemoryFlip { service, aim, seed, revert: false }))
+        }
+        Rot::Files(files) => Some(Body::DamageFiles(FileDamage {
+            path: hand.plan.data()?.to_owned(),
+            suffix: files.suffix.clone(),
+            kind: damage(&files.damage),
+            seed,
+            revert: false,
+        })),
+        Rot::RollBack => None,
+    }
+}
+
+fn copy(hand: &Hand, id: FaultId) -> Option<Snapshot> {
+    Some(Snapshot { path: hand.plan.data()?.to_owned(), name: format!("fault-{}", id.0) })
+}
+
+impl Hands {
+    /// Corrupts. Installed means: a place was changed and read back.
+    pub(super) async fn corrupt(
+        &mut self,
+        id: FaultId,
+        corruption: &Corruption,
+    ) -> Result<Injection, AgentError> {
+        let Corruption { nodes, what, seed } = corruption;
+        match what {
+            Rot::Memory(_) => self.rot(id, corruption).await,
+            Rot::Files(Files { crash: false, .. }) => self.rot(id, corruption).await,
+            Rot::Files(Files { crash: true, .. }) => {
+                self.signal(nodes, Signal::Kill).await?;
+                let injection = self.rot(id, corruption).await;
+                // Started again whatever came of it: nobody else will.
+                let started = self.start(nodes).await?;
+                Ok(said_too(injection?, &started))
+            }
+            Rot::RollBack => {
+                let _ = seed;
+                self.remember(id, nodes).await
+            }
+        }
+    }
+
+    /// The end of a corruption: only older files are put back now, in a crash.
+    pub(super) async fn outlast(
+        &mut self,
+        id: FaultId,
+        corruption: &Corruption,
+    ) -> Result<Injection, AgentError> {
+        if corruption.what != Rot::RollBack {
+            return Ok(Injection::Installed("what was corrupted stays so".into()));
+        }
+        let nodes = &corruption.nodes;
+        self.signal(nodes, Signal::Kill).await?;
+        let restore = |hand: &Hand| Some(Body::RestoreCopy(copy(hand, id)?));
+        let answers = each(self.requests(nodes, restore)).await;
+        let started = self.start(nodes).await?;
+        let mut back = Vec::new();
+        let mut idle = Vec::new();
+        for (node, answer) in answers {
+            match answer {
+                Ok(_) => back.push(node.to_string()),
+                Err(AgentError::Refused { failure, .. }) => idle.push(format!("{node}: {failure}")),
+                Err(error) => return Err(error),
+            }
+        }
+        let injection = match back.is_empty() {
+            true => Injection::Skipped(idle.join(", ")),
+            false => Injection::Installed(format!("{} got its older files", back.join(", "))),
+        };
+        Ok(said_too(injection, &started))
+    }
+
+    /// Keeps a copy of the data directories while the database stands still.
+    async fn remember(&self, id: FaultId, nodes: &[NodeName]) -> Result<Injection, AgentError> {
+        self.signal(nodes, Signal::Stop).await?;
+        let take = |hand: &Hand| Some(Body::TakeCopy(copy(hand, id)?));
+        let answers = each(self.requests(nodes, take)).await;
+        self.signal(nodes, Signal::Cont).await?;
+        let mut kept = Vec::new();
+        let mut idle = Vec::new();
+        for (node, answer) in answers {
+            match answer {
+                Ok(_) => kept.push(node.to_string()),
+                Err(AgentError::Refused { failure, .. }) => idle.push(format!("{node}: {failure}")),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(match kept.is_empty() {
+            true => Injection::Skipped(none_meant(idle)),
+            false => Injection::Indeterminate(format!(
+                "the files of {} are kept, and come back when the fault ends",
+                kept.join(", ")
+            )),
+        })
+    }
+
+    async fn rot(&self, id: FaultId, corruption: &Corruption) -> Result<Injection, AgentError> {
+        let ledger = self.lies.ledger().beside(LEDGER);
+        let before = ledger.now();
+        let body = |hand: &Hand| request(hand, &corruption.what, corruption.seed);
+        let mut places: BTreeMap<NodeName, Vec<Place>> = BTreeMap::new();
+        let mut idle = Vec::new();
+        for (node, answer) in each(self.requests(&corruption.nodes, body)).await {
+            match answer {
+                Ok(Answer::Corrupted(Corrupted { places: made, shortfall, .. })) => {
+                    if !shortfall.is_empty() {
+                        idle.push(format!("{node}: {shortfall}"));
+                    }
+                    places.insert(node, made);
+                }
+                Ok(_) => {}
+                Err(AgentError::Refused { failure, .. }) if is_inability(failure.kind) => {
+                    idle.push(format!("{node}: {failure}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let unwritten = self.note(id, &ledger, before, &places).await;
+        Ok(told(&places, idle, unwritten))
+    }
+
+    /// Writes the ground truth; answers why it could not be.
+    async fn note(
+        &self,
+        id: FaultId,
+        ledger: &Ledger,
+        before: Duration,
+        places: &BTreeMap<NodeName, Vec<Place>>,
+    ) -> Option<String> {
+        let now = ledger.now();
+        let line = |node: &NodeName, place: &Place| CorruptionMade {
+            fault: id,
+            node: node.clone(),
+            time: nanos(now),
+            within: nanos(now.saturating_sub(before)),
+            at: place.at.clone(),
+            length: place.length,
+            before: value(&place.before.0),
+            after: value(&place.after.0),
+        };
+        let all = places.iter().flat_map(|(node, made)| made.iter().map(move |one| (node, one)));
+        let lines: Vec<CorruptionMade> = all.map(|(node, place)| line(node, place)).collect();
+        ledger.append(&lines).await.err().map(|error| error.to_string())
+    }
+}
+
+fn is_inability(kind: FailureKind) -> bool {
+    use FailureKind::{BadRequest, NotFound, NotPermitted, Unsupported};
+    matches!(kind, BadRequest | NotFound | NotPermitted | Unsupported)
+}
+
+fn none_meant(idle: Vec<String>) -> String {
+    if idle.is_empty() { "no node is meant".into() } else { idle.join(", ") }
+}
+
+fn told(
+    places: &BTreeMap<NodeName, Vec<Place>>,
+    idle: Vec<String>,
+    unwritten: Option<String>,
+) -> Injection {
+    let some = |(node, made): (&NodeName, &Vec<Place>)| {
+        let first = made.first()?;
+        Some(format!("{node}: {} places, the first: {}", made.len(), first.at))
+    };
+    let seen: Vec<String> = places.iter().filter_map(some).collect();
+    if seen.is_empty() {
+        return Injection::Skipped(format!("nothing was corrupted: {}", none_meant(idle)));
+    }
+    let mut text = seen.join("; ");
+    if !idle.is_empty() {
+        text += &format!("; but {}", idle.join(", "));
+    }
+    match unwritten {
+        None => Injection::Installed(text),
+        Some(why) => Injection::Indeterminate(format!("{text}; not recorded: {why}")),
+    }
+}
+
+/// Adds what a second step came to.
+fn said_too(injection: Injection, more: &Injection) -> Injection {
+    let text = format!("{}; {}", injection.reason(), more.reason());
+    match injection {
+        Injection::Installed(_) => Injection::Installed(text),
+        Injection::Skipped(_) => Injection::Skipped(text),
+        Injection::Indeterminate(_) => Injection::Indeterminate(text),
+    }
+}
