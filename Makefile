@@ -6,7 +6,8 @@ AGENT_TARGET := x86_64-unknown-linux-gnu
 AGENT := target/$(AGENT_TARGET)/agent/perjury-agent
 PERJURY := target/release/perjury
 
-.PHONY: demo test verify fix bench exhaustive agent build setup-build setup-demo setup-test clean-room
+.PHONY: demo test verify fix bench exhaustive agent build hotstuff setup-build setup-demo setup-test \
+	clean-room
 
 demo: setup-demo build
 	./.ci/demo $(PERJURY)
@@ -38,6 +39,11 @@ build: setup-build agent
 agent:
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build -p perjury-agent \
 		--bin perjury-agent --profile agent --target $(AGENT_TARGET)
+
+# A server on hotstuff_rs, to be tested: static, for any node. `build` and `test` never need it.
+hotstuff: setup-build
+	cd targets/hotstuff && RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release \
+		--locked --target $(AGENT_TARGET) --target-dir target
 
 setup-build setup-demo setup-test:
 	@./.ci/setup $(@:setup-%=%)

@@ -9,14 +9,14 @@
 #[path = "common/postgres.rs"]
 mod server;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use perjury::databases::{Client, Database, Refusal, Spec, etcd, postgres, redis};
+use perjury::databases::{Client, Database, Refusal, Spec, etcd, hotstuff, postgres, redis};
 use perjury_history::{Call, Node, Reply, Topology, Value};
 
 const PASS: u8 = 0;
@@ -284,4 +284,30 @@ async fn the_postgres_client_sends_each_call_once() {
     let proxy = Proxy::start(front, real);
     let mark = |value: i64| value.to_string().into_bytes();
     misbehave(database.as_ref(), &topology(5), &proxy, mark).await;
+}
+
+/// A replica of hotstuff_rs that says of everything that it is done. A real one is not built here.
+fn replica(listen: SocketAddr) {
+    let listener = TcpListener::bind(listen).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut writing = stream.try_clone().unwrap();
+                for _ in BufReader::new(stream).lines().map_while(Result::ok) {
+                    let answer = r#"{"done":{"id":"0-1-1","at":1,"height":1,"output":"done"}}"#;
+                    let _gone = writeln!(writing, "{answer}");
+                }
+            });
+        }
+    });
+}
+
+#[tokio::test]
+async fn the_hotstuff_client_sends_each_call_once() {
+    let (real, front) = (address(18, hotstuff::CLIENT_PORT), address(17, hotstuff::CLIENT_PORT));
+    replica(real);
+    let proxy = Proxy::start(front, real);
+    let database = Spec::Hotstuff(hotstuff::Options::default()).build();
+    let mark = |value: i64| format!("\"{value}\"").into_bytes();
+    misbehave(database.as_ref(), &topology(17), &proxy, mark).await;
 }

@@ -7,7 +7,8 @@
 
 use std::path::Path;
 
-use perjury::databases::{Spec, etcd, postgres, redis};
+use perjury::databases::{Database, Spec, etcd, hotstuff, postgres, redis};
+use perjury_agent::protocol::Write;
 use perjury_history::{Node, Topology};
 
 fn topology(prefix: &str) -> Topology {
@@ -20,7 +21,10 @@ fn topology(prefix: &str) -> Topology {
 
 /// The plans of the first and of the third node.
 fn golden(name: &str, spec: &Spec, topology: &Topology) {
-    let database = spec.build();
+    golden_of(name, spec.build().as_ref(), topology);
+}
+
+fn golden_of(name: &str, database: &dyn Database, topology: &Topology) {
     let plans = [0, 2].map(|at| database.plan(&topology.nodes[at], topology, "/var/tmp/run"));
     let mut text = serde_json::to_string_pretty(&plans).unwrap();
     // Files are carried in base64; their text is what a reader wants to see.
@@ -49,6 +53,27 @@ fn etcd_on_five_nodes() {
 #[test]
 fn etcd_on_five_nodes_with_ipv6() {
     golden("etcd-ipv6", &Spec::Etcd(etcd::Options::default()), &topology("fd77::1"));
+}
+
+#[test]
+fn hotstuff_on_five_nodes() {
+    let database = hotstuff::Hotstuff::with_program(
+        hotstuff::Options::default(),
+        "/built/hotstuff-node".into(),
+    );
+    golden_of("hotstuff", &database, &topology("10.0.0."));
+    // A replica has its own secret, and nobody else's is in any of its files.
+    let nodes = topology("10.0.0.");
+    let files = |at: usize| {
+        let plan = database.plan(&nodes.nodes[at], &nodes, "/run");
+        let text = |file: &Write| String::from_utf8(file.bytes.0.clone()).unwrap();
+        plan.files.iter().map(|file| (file.mode, text(file))).collect::<Vec<_>>()
+    };
+    let secret = |at: usize| files(at).into_iter().find(|(mode, _)| *mode == 0o600).unwrap().1;
+    for (at, other) in (0..5).flat_map(|at| (0..5).map(move |other| (at, other))) {
+        let known = files(at).iter().any(|(_, text)| text.contains(&secret(other)));
+        assert_eq!(known, at == other, "{at} {other}");
+    }
 }
 
 #[test]

@@ -66,6 +66,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["src/cli/"]),
     ("hyper", &["src/databases/etcd/"]),
     ("tokio_postgres", &["src/databases/postgres/"]),
+    ("ed25519_compact", &["src/databases/hotstuff/"]),
     // Its parent module has the same name in its registry.
     ("redis", &["src/databases/redis/", "src/databases/mod.rs"]),
 ];
@@ -90,7 +91,7 @@ fn root() -> PathBuf {
 
 fn sources() -> Vec<Source> {
     let mut paths = Vec::new();
-    for top in ["src", "crates", "tests", "benches"] {
+    for top in ["src", "crates", "tests", "benches", "targets"] {
         walk(&root().join(top), &mut paths);
     }
     paths.sort();

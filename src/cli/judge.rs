@@ -1,6 +1,5 @@
 //! From a run's folder to its verdict and its report.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use perjury_checkers::{Expected, ModelName, Options, judge, liars, sentence, worst};
@@ -56,7 +55,7 @@ pub fn judge_run(
         budget,
     };
     let findings = judge(&history, &options);
-    let mut judgement = judgement(findings, &liars(&history), environment.as_ref(), spec.as_ref());
+    let mut judgement = judgement(findings, &history, environment.as_ref(), spec.as_ref());
     if judgement.compromised.is_some() && failed_before_its_load(&history) {
         judgement.sentence = format!(
             "Nothing was asked of {}: the run failed before its load.",
@@ -111,9 +110,11 @@ fn subject(spec: Option<&RunSpec>) -> String {
 }
 
 /// Why an anomaly is outside the claim, if it is.
-fn outside(claims: &Claims, liars: &BTreeSet<NodeName>) -> Option<String> {
+fn outside(claims: &Claims, history: &History) -> Option<String> {
+    let liars = liars(history);
     let names = || liars.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ");
-    let bound = claims.byzantine;
+    let nodes = history.header.as_ref().map_or(0, |header| header.nodes.nodes.len());
+    let bound = claims.byzantine.most(nodes);
     let beyond = (liars.len() > bound).then(|| {
         format!(
             "beyond the bound: {} lied or was corrupted, {} in all, and it claims to withstand \
@@ -128,7 +129,7 @@ fn outside(claims: &Claims, liars: &BTreeSet<NodeName>) -> Option<String> {
 
 fn judgement(
     findings: Vec<Finding>,
-    liars: &BTreeSet<NodeName>,
+    history: &History,
     environment: Option<&Environment>,
     spec: Option<&RunSpec>,
 ) -> Judgement {
@@ -140,7 +141,7 @@ fn judgement(
         (None, None) => None,
     };
     let claims = environment.map(|environment| &environment.claims);
-    let exempt = claims.and_then(|claims| outside(claims, liars));
+    let exempt = claims.and_then(|claims| outside(claims, history));
     Judgement {
         schema: SCHEMA,
         verdict,

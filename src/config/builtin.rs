@@ -59,15 +59,18 @@ macro_rules! declarations {
 }
 
 declarations! {
-    Cluster "clusters": "docker" "local" "processes" "ssh" "vagrant";
+    Cluster "clusters": "docker" "local" "local-4" "local-7" "processes" "ssh" "vagrant";
     Database "databases":
         "etcd" "etcd-serializable"
+        "hotstuff" "hotstuff-published" "hotstuff-quorum-reads" "hotstuff-single-reads"
         "postgres" "postgres-async" "postgres-async-commit" "postgres-checksums"
         "postgres-standby-reads" "postgres-sync" "redis"
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
-    Nemesis "nemeses": "all" "bit-rot" "crashes" "demo" "equivocation" "false-promises" "liars" "memory" "none" "partitions" "pauses";
-    Suite "suites": "demo" "demo-docker" "toy";
+    Nemesis "nemeses":
+        "all" "bit-rot" "crash-one" "crashes" "demo" "equivocation" "false-promises" "liars"
+        "memory" "none" "partitions" "pauses";
+    Suite "suites": "demo" "demo-docker" "hotstuff" "toy";
 }
 
 /// The text of a declaration that comes with the program.

@@ -7,13 +7,13 @@
 
 #[cfg(feature = "db-etcd")]
 pub mod etcd;
+pub mod hotstuff;
 mod plan;
 #[cfg(feature = "db-postgres")]
 pub mod postgres;
 #[cfg(feature = "db-redis")]
 pub mod redis;
 pub mod toy;
-#[cfg(any(feature = "db-etcd", feature = "db-postgres", feature = "db-redis"))]
 mod wire;
 
 use std::future::Future;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use perjury_history::{Call, Cause, Framing, Node, NodeName, Reply, Testimony, Topology};
 use serde::{Deserialize, Serialize};
 
-pub use plan::{Plan, Program, Step};
+pub use plan::{Plan, Program, Step, Upload};
 
 /// A future in a box, so that the traits here can be trait objects.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -67,9 +67,31 @@ pub struct Claims {
     pub source: String,
     /// What the promise does not cover; then an anomaly of that kind is outside the claim.
     pub exempt: Option<String>,
-    /// How many nodes may lie without breaking it; 0 for what only withstands crashes.
+    /// How many nodes may lie without breaking it.
     #[serde(default)]
-    pub byzantine: usize,
+    pub byzantine: Bound,
+}
+
+/// How many nodes may lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bound {
+    /// None: only crashes are withstood.
+    #[default]
+    None,
+    /// Less than a third: the most that is possible under partial synchrony (Dwork, Lynch and
+    /// Stockmeyer, JACM 1988).
+    Third,
+}
+
+impl Bound {
+    /// Of so many nodes.
+    pub fn most(self, nodes: usize) -> usize {
+        match self {
+            Bound::None => 0,
+            Bound::Third => nodes.saturating_sub(1) / 3,
+        }
+    }
 }
 
 /// The ports that are dialled, and how messages are told apart there.
@@ -102,7 +124,7 @@ pub trait Database: Send + Sync {
     /// run's own).
     fn plan(&self, node: &Node, topology: &Topology, dir: &str) -> Plan;
 
-    /// The argv that prints its version.
+    /// The argv that prints its version. It runs in the first directory of the plan.
     fn version(&self) -> Vec<String>;
 
     /// Opens a connection for a client whose home is `node`. Nothing has been asked yet, so every
@@ -149,6 +171,8 @@ pub enum Spec {
     /// etcd 3.4 or later.
     #[cfg(feature = "db-etcd")]
     Etcd(etcd::Options),
+    /// `hotstuff_rs` 0.4, a Byzantine fault tolerant library, with a server of ours on top.
+    Hotstuff(hotstuff::Options),
     /// PostgreSQL 15, alone or with standbys.
     #[cfg(feature = "db-postgres")]
     Postgres(postgres::Options),
@@ -165,6 +189,7 @@ impl Spec {
         match self {
             #[cfg(feature = "db-etcd")]
             Spec::Etcd(options) => Arc::new(etcd::Etcd::new(options.clone())),
+            Spec::Hotstuff(options) => Arc::new(hotstuff::Hotstuff::new(options.clone())),
             #[cfg(feature = "db-postgres")]
             Spec::Postgres(options) => Arc::new(postgres::Postgres::new(options.clone())),
             #[cfg(feature = "db-redis")]

@@ -1,5 +1,7 @@
 //! What a database wants done on a node, as data.
 
+use std::path::PathBuf;
+
 use perjury_agent::protocol::{MakeDir, Run, Service, Write};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,19 @@ pub struct Program {
     pub path: String,
     /// The Debian package that brings it; `None` if none does.
     pub package: Option<String>,
+}
+
+/// A file of this machine that is copied to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    /// Where it is on this machine.
+    pub from: PathBuf,
+    /// Where it goes; absolute, below a directory of the plan.
+    pub to: String,
+    /// The permission bits, such as `0o755`.
+    pub mode: u32,
+    /// What to do if it is not there, such as "run `make it`".
+    pub mend: String,
 }
 
 /// A command that is run to its end.
@@ -29,6 +44,9 @@ pub struct Plan {
     pub programs: Vec<Program>,
     /// Directories, parents first; the one that holds the data last.
     pub dirs: Vec<MakeDir>,
+    /// What is copied from this machine, after the directories are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uploads: Vec<Upload>,
     /// Files, written before anything is started.
     pub files: Vec<Write>,
     /// What is run once, in this order, after the files are written and before anything is started.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perjury_agent::protocol::{
-    Ability, Answer, Body, Ended, FailureKind, Read, Run, Service, ServiceState,
+    Ability, Answer, Body, Ended, FailureKind, MAX_CHUNK, Read, Run, Service, ServiceState, Write,
 };
 use perjury_history::{Node, NodeName, Topology};
 
 use crate::clusters::{Inventory, Member, Reach};
-use crate::databases::{Database, Plan, Program, Step};
+use crate::databases::{Database, Plan, Program, Step, Upload};
 use crate::nemeses::Hand;
 use crate::remote::{
     AgentError, AgentHandle, AgentOptions, LocalRemote, Remote, SshRemote, SshTarget, agent_binary,
@@ -197,6 +197,9 @@ impl Site {
         for dir in &self.plan.dirs {
             self.agent.request(Body::MakeDir(dir.clone()), LIMIT).await?;
         }
+        for upload in &self.plan.uploads {
+            self.upload(upload).await?;
+        }
         for file in &self.plan.files {
             self.agent.request(Body::Write(file.clone()), LIMIT).await?;
         }
@@ -205,6 +208,25 @@ impl Site {
         }
         for service in &self.plan.services {
             self.agent.request(Body::Start(service.clone()), LIMIT).await?;
+        }
+        Ok(())
+    }
+
+    async fn upload(&self, upload: &Upload) -> Result<(), ProvisionError> {
+        let bytes = tokio::fs::read(&upload.from).await.map_err(|_| ProvisionError::Missing {
+            node: self.node.name.clone(),
+            program: upload.from.display().to_string(),
+            why: format!(" on this machine: {}", upload.mend),
+        })?;
+        for (at, piece) in bytes.chunks(MAX_CHUNK).enumerate() {
+            let write = Write {
+                path: upload.to.clone(),
+                bytes: piece.to_vec().into(),
+                mode: upload.mode,
+                owner: None,
+                append: at > 0,
+            };
+            self.agent.request(Body::Write(write), LIMIT).await?;
         }
         Ok(())
     }
@@ -279,7 +301,8 @@ impl Site {
 
     /// The first line that a program prints.
     pub async fn first_line(&self, argv: Vec<String>) -> Option<String> {
-        let run = Run { argv, timeout_ms: 10_000, ..Run::default() };
+        let cwd = self.plan.dirs.first().map(|dir| dir.path.clone());
+        let run = Run { argv, cwd, timeout_ms: 10_000, ..Run::default() };
         match self.agent.request(Body::Run(run), LIMIT).await {
             Ok(Answer::Ran(ran)) => {
                 let text = String::from_utf8_lossy(&ran.stdout.0).into_owned();

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::wire::limited;
-use super::{Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 use http::Connection;
 
 const CLIENT_PORT: u16 = 2379;
@@ -71,7 +71,7 @@ impl Database for Etcd {
                       without a majority nothing is served"
                 .into(),
             source: "etcd documentation, \"KV API guarantees\"".into(),
-            byzantine: 0,
+            byzantine: Bound::None,
             exempt: (self.options.reads == Reads::Serializable).then(|| {
                 "reads were asked for as serializable: the documentation says that such a read may \
                  be stale"

@@ -18,7 +18,7 @@ use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
 use super::wire::limited;
-use super::{Boxed, Claims, Client, Database, Plan, Wire, Wires};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Wire, Wires};
 use connection::{Connection, observe};
 
 const PORT: u16 = 5432;
@@ -216,7 +216,7 @@ impl Database for Postgres {
             source: "PostgreSQL 15 documentation: 13.2.1 Read Committed Isolation Level, 30.1 \
                      Reliability, 27.2.8 Synchronous Replication, 27.3 Failover"
                 .into(),
-            byzantine: 0,
+            byzantine: Bound::None,
             exempt: (!exempt.is_empty()).then(|| exempt.join("; ")),
         }
     }

@@ -68,6 +68,7 @@ pub(super) fn plan(database: &Postgres, node: &Node, topology: &Topology, dir: &
             format!("{dir}/postgresql.conf"),
             format!("{}/postgresql.auto.conf", programs.data),
         ],
+        ..Plan::default()
     }
 }
 

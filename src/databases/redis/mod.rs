@@ -15,7 +15,7 @@ use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
 use super::wire::limited;
-use super::{Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -123,7 +123,7 @@ impl Database for Redis {
             promise: "Sentinel keeps a primary available by failover; replication is asynchronous"
                 .into(),
             source: "Redis documentation, \"High availability with Redis Sentinel\"".into(),
-            byzantine: 0,
+            byzantine: Bound::None,
             exempt: Some(
                 "the documentation says that acknowledged writes may be lost during failures: an \
                  application that needs them must not rely on this set-up"

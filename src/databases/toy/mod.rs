@@ -16,7 +16,7 @@ use perjury_agent::protocol::{Limits, MakeDir, Service, Write};
 use perjury_history::{Call, Cause, Framing, Node, NodeName, Topology, Value};
 use serde::{Deserialize, Serialize};
 
-use super::{Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
 pub use server::serve;
 
@@ -185,7 +185,7 @@ impl Database for Toy {
             promise: "every operation is linearizable; while the primary is down, none is served"
                 .into(),
             source: "src/databases/toy".into(),
-            byzantine: 0,
+            byzantine: Bound::None,
             exempt: None,
         }
     }
