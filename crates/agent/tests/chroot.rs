@@ -28,7 +28,7 @@ fn the_static_binary_works_in_an_empty_root() {
     let mut agent = Agent::start_by(command, "/state".as_ref(), 30);
     let Answer::Hello(hello) = agent.ask(Body::Hello).unwrap() else { panic!() };
     assert_eq!((hello.uid, hello.version.as_str()), (0, perjury_agent::VERSION));
-    assert!(matches!(hello.cut, Ability::No(why) if why.contains("not installed")));
+    assert!(matches!(hello.cut, Ability::No(why) if why.contains("neither nft")));
     assert!(matches!(hello.services, Ability::No(_)));
     let write = Write {
         path: "/file".to_string(),

@@ -137,29 +137,34 @@ fn apply(operation: &Operation, state: &State) -> Vec<State> {
         (Call::Acquire { .. }, State::Held(false)) => vec![State::Held(true)],
         (Call::Release { .. }, State::Held(true)) => vec![State::Held(false)],
         (_, State::Held(_)) => vec![],
-        (Call::Txn { steps }, State::Values(values)) => {
-            let mut values = values.clone();
-            let answered = match reply {
-                Some(Reply::Txn(answered)) => answered,
-                _ => steps,
-            };
-            for step in answered {
-                match step {
-                    Micro::Read(key, Some(seen))
-                        if values.get(key.as_str()).unwrap_or(&Value::Nil) != seen =>
-                    {
-                        return vec![];
-                    }
-                    Micro::Write(key, value) => {
-                        values.insert(key.to_string(), value.clone());
-                    }
-                    _ => {}
-                }
-            }
-            vec![State::Values(values)]
-        }
+        (Call::Txn { steps }, State::Values(values)) => transaction(steps, reply, values.clone()),
         (call, _) => panic!("{call}"),
     }
+}
+
+fn transaction(
+    steps: &[Micro],
+    reply: Option<&Reply>,
+    mut values: BTreeMap<String, Value>,
+) -> Vec<State> {
+    let answered = match reply {
+        Some(Reply::Txn(answered)) => answered,
+        _ => steps,
+    };
+    for step in answered {
+        match step {
+            Micro::Read(key, Some(seen))
+                if values.get(key.as_str()).unwrap_or(&Value::Nil) != seen =>
+            {
+                return vec![];
+            }
+            Micro::Write(key, value) => {
+                values.insert(key.to_string(), value.clone());
+            }
+            _ => {}
+        }
+    }
+    vec![State::Values(values)]
 }
 
 /// A log, or a lock with tokens.

@@ -150,9 +150,16 @@ fn cut(history: &mut History, prng: &mut Prng) {
     }
 }
 
+/// The models that are simulated here. Of the others all is kept and judged at the end.
+fn simulated() -> impl Iterator<Item = ModelName> {
+    use ModelName::{FencedLock, Log, PriorityQueue, Stack};
+    let kept = |model: &ModelName| matches!(model, Stack | PriorityQueue | Log | FencedLock);
+    ModelName::ALL.into_iter().filter(move |model| !kept(model))
+}
+
 #[test]
 fn ten_thousand_random_histories_of_every_model_are_judged_as_a_whole_is() {
-    for model in ModelName::ALL {
+    for model in simulated() {
         let mut prng = Prng(41);
         let mut draw = anything(model);
         let mut legal = 0;
@@ -181,7 +188,7 @@ fn registers_of_distinct_values_are_judged_without_a_window() {
 /// at which nothing is open.
 #[test]
 fn one_wrong_answer_in_a_long_history_is_found_when_it_is_given() {
-    for model in ModelName::ALL {
+    for model in simulated() {
         let mut prng = Prng(3);
         let (mut legal, mut most) = (0, 0);
         for round in 0..120 {
