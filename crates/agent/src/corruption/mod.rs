@@ -127,7 +127,7 @@ pub enum Damage {
     Torn,
     /// The end of the file is missing.
     Truncate {
-        /// How many bytes, at the most; never more than [`disk::MOST_CUT`].
+        /// How many bytes, at the most; never more than 1 MiB.
         bytes: u64,
     },
 }

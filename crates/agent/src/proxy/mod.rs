@@ -1,8 +1,8 @@
 //! The lying proxy: `listener -> directed link -> chain of lies -> re-encoder`.
 //!
 //! It stands in front of an address or, unseen, in the node's own connections, and changes what
-//! goes by. [`Session`] is the pure part, one for each connection; [`engine`] moves bytes between
-//! sockets; [`redirect`] brings the node's connections to it. Every lie is written down in [`Log`]
+//! goes by. [`Session`] is the pure part, one for each connection; `engine` moves bytes between
+//! sockets; `redirect` brings the node's connections to it. Every lie is written down in [`Log`]
 //! before it is told.
 //!
 //! It cannot lie under TLS: there every seal is hidden, and the count of lies stays zero.

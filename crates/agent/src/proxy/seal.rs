@@ -15,8 +15,8 @@ use crate::bytes::Bytes;
 /// The characters of base32 in lower case (RFC 4648).
 pub const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// How seals look: a prefix, then characters of [`ALPHABET`]. Offsets count from the beginning of
-/// the seal.
+/// How seals look: a prefix, then characters of lower-case base32 (RFC 4648). Offsets count from
+/// the beginning of the seal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pattern {

@@ -1,8 +1,8 @@
 //! Self-certifying values: every value that a workload writes says which write made it, and
 //! carries a keyed code over that, so that it is told from a lie without trusting any node.
 //!
-//! There are two forms. A *text seal* is `pj1` and 40 characters of lower-case base 32 ([`text`]);
-//! an *integer seal* is a positive 63-bit number ([`integer`]). The code is HMAC-SHA256 (RFC 2104)
+//! There are two forms. A *text seal* is `pj1` and 40 characters of lower-case base 32 (`text`);
+//! an *integer seal* is a positive 63-bit number (`integer`). The code is HMAC-SHA256 (RFC 2104)
 //! under the run's secret, cut to 64 and to 36 bits. The secret stands in the header of the
 //! history, so that anybody can verify again, and is never sent to a node.
 //!
