@@ -4,10 +4,15 @@
 //! all of them end, so it visits every configuration (which operations took effect, which state)
 //! once. That is only for few operations, between two moments at which nothing was open.
 //!
-//! What is in doubt may have taken effect, but need not, since it still may do so later. So it is
-//! left for later wherever that loses nothing. Of equal calls in doubt the one that was called
-//! first goes first: it can take the place of any other of them. And what changes nothing goes as
-//! soon as it fits (see `porcupine::Model::is_read_only`).
+//! Only what ended before the moment has to be among them. What is in doubt or was still open at
+//! the moment may have taken effect, but need not, since it still may do so later; what is in doubt
+//! is left for later wherever that loses nothing. A linearization of everything is cut behind the
+//! last operation that has to be among these, so nothing else stands behind it here.
+//!
+//! Two rules save configurations. What changes nothing goes as soon as it fits (see
+//! `porcupine::Model::is_read_only`). And of operations that are equal in call and answer the one
+//! that has to end first goes first, of those in doubt the one that was called first: in a
+//! linearization that has them the other way round they can be exchanged.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -22,32 +27,46 @@ pub(super) struct End<S> {
 }
 
 /// What is known of an operation besides its times.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) role: Role,
+    /// Operations of the same number are equal in call and answer.
+    pub(super) class: usize,
+    /// Whether it may need one in doubt to take effect before it.
+    pub(super) looks: bool,
+    /// Of those that have one, a smaller number has to come first.
+    pub(super) rank: Option<u64>,
+}
+
+/// Which operations have to take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// It was answered.
+pub(super) enum Role {
+    /// It was answered before the moment.
     Certain,
+    /// It was answered, but not before the moment.
+    Spanning,
     /// It is in doubt, and may as well take effect later.
     Doubtful,
-    /// The same, and the operation at this place has the same call and began earlier.
-    After(usize),
     /// It is in doubt, and there is nothing to gain from its taking effect among these.
     Useless,
 }
 
 /// Every end, or `None` if more than `most` configurations would have to be visited.
-///
-/// `blocking` says which answered operations may need one in doubt to take effect before them.
 pub(super) fn all<M: Model>(
     model: &M,
     operations: &[Timed<M::Input, M::Output>],
     parts: &[Part],
-    blocking: &[bool],
     most: usize,
 ) -> Option<Vec<End<M::State>>>
 where
     M::State: Hash + Eq,
 {
-    let search = Search { model, operations, parts, blocking };
+    let mut order: Vec<usize> = (0..operations.len()).collect();
+    order.sort_by_key(|place| {
+        let (start, end) = operations[*place].interval();
+        (end.unwrap_or(u64::MAX), start)
+    });
+    let search = Search { model, operations, parts, order };
     let begin = Configuration { state: model.init(), done: vec![0; operations.len().div_ceil(64)] };
     let mut known = HashSet::from([begin.clone()]);
     let mut open = vec![begin];
@@ -76,7 +95,8 @@ struct Search<'a, M: Model> {
     model: &'a M,
     operations: &'a [Timed<M::Input, M::Output>],
     parts: &'a [Part],
-    blocking: &'a [bool],
+    /// All places, what ends first first.
+    order: Vec<usize>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -92,31 +112,33 @@ impl<S> Configuration<S> {
 }
 
 impl<M: Model> Search<'_, M> {
-    /// The first end of what was answered and has not taken effect yet: nothing that began after it
-    /// may go first. `None` if there is nothing left.
+    /// The first end of what has to take effect and has not yet: nothing that began after it may go
+    /// first. `None` if there is nothing left.
     fn deadline(&self, at: &Configuration<M::State>) -> Option<u64> {
-        let left = self.left(at);
+        let left = (0..self.operations.len())
+            .filter(|place| self.parts[*place].role == Role::Certain && !at.has(*place));
         left.filter_map(|place| self.operations[place].interval().1).min()
     }
 
-    fn left<'s>(&'s self, at: &'s Configuration<M::State>) -> impl Iterator<Item = usize> + 's {
-        let certain = |place: &usize| self.parts[*place] == Part::Certain;
-        (0..self.operations.len()).filter(certain).filter(|place| !at.has(*place))
-    }
-
     fn steps(&self, at: &Configuration<M::State>, deadline: u64) -> Vec<Configuration<M::State>> {
+        let may =
+            |place: &&usize| !at.has(**place) && self.operations[**place].interval().0 <= deadline;
+        let is_answered =
+            |place: usize| matches!(self.parts[place].role, Role::Certain | Role::Spanning);
+        let looks = |place: &usize| is_answered(*place) && self.parts[*place].looks;
+        let is_blocked = self.order.iter().filter(may).any(looks);
+        let left = (0..self.parts.len()).filter(|place| !at.has(*place));
+        let lowest = left.filter_map(|place| self.parts[place].rank).min();
+        let mut tried = vec![false; self.parts.len()];
         let mut steps = Vec::new();
-        let blocked = self
-            .left(at)
-            .any(|place| self.blocking[place] && self.operations[place].interval().0 <= deadline);
-        for (place, operation) in self.operations.iter().enumerate() {
-            let may = match self.parts[place] {
-                Part::Certain => true,
-                Part::Useless => false,
-                Part::Doubtful => blocked,
-                Part::After(other) => blocked && at.has(other),
+        for &place in self.order.iter().filter(may) {
+            let (operation, part) = (&self.operations[place], self.parts[place]);
+            let is_in_turn = match part.role {
+                Role::Certain | Role::Spanning => part.rank.is_none() || part.rank == lowest,
+                Role::Doubtful => is_blocked,
+                Role::Useless => false,
             };
-            if !may || at.has(place) || operation.interval().0 > deadline {
+            if !is_in_turn || std::mem::replace(&mut tried[part.class], true) {
                 continue;
             }
             let output = operation.output.as_ref();
@@ -126,8 +148,7 @@ impl<M: Model> Search<'_, M> {
             let mut done = at.done.clone();
             done[place / 64] |= 1 << (place % 64);
             let next = Configuration { state, done };
-            let is_certain = self.parts[place] == Part::Certain;
-            if is_certain && self.model.is_read_only(&operation.input, output) {
+            if is_answered(place) && self.model.is_read_only(&operation.input, output) {
                 return vec![next];
             }
             steps.push(next);

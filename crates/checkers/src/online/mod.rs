@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | registers, values distinct | `zones` | what is open or began meanwhile, values in doubt |
 //! | a set | `elements` | its elements, and what is open |
-//! | registers otherwise, and all others | `window` | what began since nothing was open |
+//! | registers otherwise, and all others | `window` | what began since little was open |
 //!
 //! Besides, a number is kept of each process that is gone.
 //!
@@ -19,11 +19,12 @@ mod elements;
 mod ends;
 mod evidence;
 mod peaks;
+mod settled;
 mod starts;
 mod window;
 mod zones;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use perjury_history::{
@@ -205,7 +206,7 @@ impl Online {
             return Err(orphan());
         }
         if let Outcome::Ok(reply) = outcome
-            && !assumptions::fits(&asked, reply)
+            && !assumptions::answers(self.options.model, &asked, reply)
         {
             return Err(format!("{} is no answer to {call}", entry.index));
         }
@@ -299,7 +300,7 @@ impl Object {
         match (model, zones) {
             (ModelName::Set, _) => Object::Elements(Elements::default()),
             (_, Some(zones)) => Object::Zones(zones),
-            (_, None) => Object::Window(Window::new(key, initial, Vec::new(), 0)),
+            (_, None) => Object::Window(Window::new(key, initial, Vec::new(), BTreeSet::new())),
         }
     }
 

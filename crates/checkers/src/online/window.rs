@@ -1,29 +1,41 @@
-//! An object of any model, from one moment at which nothing is open on it to the next.
+//! An object of any model, from one moment at which little is open on it to the next.
 //!
-//! At such a moment, if everything ended before whatever is called later, every linearization is
-//! one of the past followed by one of the future. Of the past the future sees the state that it
-//! left, and which changes in doubt have not taken effect: those may still do so at any time. So
-//! the operations are replaced by the list of these possibilities, see `starts`. A change in doubt
-//! does not end the cutting; it is carried on until a linearization needs it.
+//! Take any moment such that all that was open then has been answered or given up since. Every
+//! linearization can be cut behind the last operation that ended before it: what stands behind sees
+//! of what stands before only the state, and which of the operations that were open at the moment,
+//! or are in doubt, have not taken effect yet. So the operations are replaced by the list of these
+//! possibilities, see `starts`. A change in doubt does not end the cutting; it is carried on until
+//! a linearization needs it. Where nothing is open at all, the moment is now; else it is the one in
+//! the past at which the fewest were open, and what was called since says which of the
+//! possibilities are none.
 //!
 //! In between the operations are judged whenever their number has grown by an eighth, what is open
 //! counting as in doubt: a history that begins with what is illegal is illegal. So what is spent is
 //! a constant times what one judgement of the whole costs, and an anomaly is found at the latest
-//! when the operations since the last quiet moment have become an eighth more.
+//! when the operations since the last such moment have become an eighth more.
 //!
-//! What the list would take too long to make for stays as it is, and is judged at the next quiet
-//! moment or at the end. Then the memory is that of all operations since.
+//! What the list would take too long to make for stays as it is until there are twice as many
+//! operations, and is judged at the end if nothing changes. Then the memory is that of all
+//! operations since.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use perjury_history::{Anomaly, Index, Key, Operation, Outcome, Reply, Value};
 
 use super::evidence;
+use super::settled::Settled;
 use super::starts::{Start, least};
 use super::zones::Zones;
 use crate::linearizable::{Decision, decide};
-use crate::{Budget, ModelName, Options, explain};
+use crate::{Budget, ModelName, Options, explain, minimize};
 
 /// How many possibilities are kept at most.
 const MOST_STARTS: usize = 32;
+/// How many there may be before what was called since is asked.
+const MOST_CANDIDATES: usize = 8 * MOST_STARTS;
+/// With fewer operations than this no moment in the past is looked for.
+const LEAST_BUSY: usize = 32;
 /// How many configurations it may take to list them.
 const MOST_CONFIGURATIONS: usize = 20_000;
 /// How many states a judgement that can be repeated later may visit.
@@ -35,11 +47,14 @@ pub(super) struct Window {
     key: Option<Key>,
     starts: Vec<Start>,
     operations: Vec<Operation>,
-    open: usize,
+    open: BTreeSet<Index>,
+    /// What a log begins with.
+    settled: Settled,
     /// Completions since the last judgement.
     fresh: usize,
     /// With fewer operations than this there is no use in trying to cut, or to judge.
     cut_from: usize,
+    busy_from: usize,
     judge_from: usize,
 }
 
@@ -50,25 +65,35 @@ pub(super) struct Proved {
 }
 
 impl Window {
-    /// An object to which these operations happened, of which so many are open.
+    /// An object to which these operations happened, of which these are open.
     pub(super) fn new(
         key: Option<Key>,
         initial: &Value,
         operations: Vec<Operation>,
-        open: usize,
+        open: BTreeSet<Index>,
     ) -> Window {
         let start = Start { initial: initial.clone(), calls: Vec::new(), pending: Vec::new() };
-        let starts = vec![start];
-        Window { key, starts, operations, open, fresh: 0, cut_from: 0, judge_from: 0 }
+        Window {
+            key,
+            starts: vec![start],
+            operations,
+            open,
+            settled: Settled::default(),
+            fresh: 0,
+            cut_from: 0,
+            busy_from: LEAST_BUSY,
+            judge_from: 0,
+        }
     }
 
+    /// Operations, and entries of a log.
     pub(super) fn held(&self) -> usize {
         let pending = self.starts.iter().map(|start| start.pending.len()).max();
-        self.operations.len() + pending.unwrap_or_default()
+        self.operations.len() + pending.unwrap_or_default() + self.settled.len()
     }
 
     pub(super) fn invoke(&mut self, operation: Operation) {
-        self.open += 1;
+        self.open.insert(operation.invoked);
         self.operations.push(operation);
     }
 
@@ -80,7 +105,7 @@ impl Window {
         options: &Options,
     ) -> Option<Proved> {
         let place = self.operations.iter().rposition(|one| one.invoked == call)?;
-        self.open -= 1;
+        self.open.remove(&call);
         let operation = &mut self.operations[place];
         match completion.2 {
             // What changes nothing and was not answered says nothing.
@@ -91,9 +116,12 @@ impl Window {
             Outcome::Ok(_) | Outcome::Fail(_) => {
                 operation.completion = Some(grounded(completion, options));
                 self.fresh += 1;
+                if !self.settled.shift(operation) {
+                    return Some(self.contradicted(place, options));
+                }
             }
         }
-        if self.open == 0 && self.operations.len() >= self.cut_from {
+        if self.open.is_empty() && self.operations.len() >= self.cut_from {
             return self.cut(options);
         }
         let step = LEAST_STEP.max(self.operations.len() / 8);
@@ -102,20 +130,34 @@ impl Window {
         }
         self.fresh = 0;
         match self.judge(u64::MAX, &probe(options)) {
-            Ok(true) => None,
-            Ok(false) => Some(self.proof(options)),
-            Err(()) => {
-                self.judge_from = 2 * self.operations.len();
-                None
-            }
+            Ok(true) => self.cut_in_the_past(options),
+            Ok(false) => return Some(self.proof(options)),
+            Err(()) => self.judge_from = 2 * self.operations.len(),
         }
+        None
+    }
+
+    /// The answer at this place is wrong whatever else is true, unless something was wrong before.
+    fn contradicted(&mut self, place: usize, options: &Options) -> Proved {
+        let operation = self.operations[place].clone();
+        self.operations[place].completion = None;
+        if self.judge(u64::MAX, &probe(options)) == Ok(false) {
+            return self.proof(options);
+        }
+        let at = operation.completion.as_ref().map_or(operation.invoked, |(at, ..)| *at);
+        let mut anomaly = explain::general(self.key.clone(), &[0], None, &[operation]);
+        let settled = self.settled.told(self.key.as_ref()).unwrap_or_default();
+        anomaly.detail.push_str(&format!(" {settled} It does not agree with them."));
+        Proved { at, anomaly }
     }
 
     /// What goes on from here without a search, if that is possible.
     pub(super) fn zones(&self, model: ModelName) -> Option<Zones> {
         let [start] = self.starts.as_slice() else { return None };
-        let settled = model.is_register() && self.operations.is_empty();
-        settled.then(|| Zones::new(&start.initial, &start.pending)).flatten()
+        let is_settled = model.is_register()
+            && self.operations.is_empty()
+            && start.pending.iter().all(|operation| operation.completion.is_none());
+        is_settled.then(|| Zones::new(&start.initial, &start.pending)).flatten()
     }
 
     /// Nothing follows. Is what is left legal, and if not, what proves that? An error: the budget
@@ -124,44 +166,93 @@ impl Window {
         Ok(if self.judge(u64::MAX, options)? { None } else { Some(self.proof(options)) })
     }
 
-    /// Replaces the operations by what they can have left.
+    /// Replaces the operations by what they can have left: nothing is open.
     fn cut(&mut self, options: &Options) -> Option<Proved> {
-        let mut starts = Vec::new();
-        for start in &self.starts {
-            // Long windows cost more for each configuration.
-            let most = MOST_CONFIGURATIONS.min(4_000_000 / (1 + self.held()));
-            let after = start.after(self.key.as_ref(), &self.operations, options.model, most);
-            match after {
-                Some(after) => starts.extend(after),
-                None => {
-                    self.cut_from = 2 * self.operations.len();
-                    return None;
-                }
+        match self.after(self.operations.len(), u64::MAX, options) {
+            Some(starts) if starts.is_empty() => Some(self.proof(options)),
+            Some(starts) if starts.len() <= MOST_STARTS => {
+                self.operations.clear();
+                self.begin(starts);
+                None
+            }
+            _ => {
+                self.cut_from = 2 * self.operations.len();
+                None
             }
         }
-        let starts = least(starts);
-        if starts.is_empty() {
-            return Some(self.proof(options));
+    }
+
+    /// Replaces those operations that began before some moment in the past. What is held is legal.
+    fn cut_in_the_past(&mut self, options: &Options) {
+        if self.operations.len() < self.busy_from {
+            return;
         }
-        if starts.len() > MOST_STARTS {
-            self.cut_from = 2 * self.operations.len();
-            return None;
+        self.busy_from = 2 * self.operations.len();
+        let Some(before) = self.calmest() else { return };
+        let moment = self.operations[before].start;
+        let Some(mut starts) = self.after(before, moment, options) else { return };
+        if starts.len() > MOST_CANDIDATES {
+            return;
         }
+        let later: Vec<Operation> = self.operations[before..].to_vec();
+        starts.retain(|start| judged(start, &later, &probe(options)) != Ok(false));
+        if starts.is_empty() || starts.len() > MOST_STARTS {
+            return;
+        }
+        self.operations = later;
+        self.begin(starts);
+    }
+
+    fn begin(&mut self, starts: Vec<Start>) {
         self.starts = starts;
-        self.operations.clear();
+        self.settled.absorb(&mut self.starts, &mut self.operations);
         (self.fresh, self.cut_from, self.judge_from) = (0, 0, 0);
-        None
+        self.busy_from = LEAST_BUSY.max(2 * self.operations.len());
+    }
+
+    /// What the first so many operations can have left at this moment.
+    fn after(&self, before: usize, moment: u64, options: &Options) -> Option<Vec<Start>> {
+        let mut starts = Vec::new();
+        // Long windows cost more for each configuration.
+        let most = MOST_CONFIGURATIONS.min(4_000_000 / (1 + self.operations.len()));
+        for start in &self.starts {
+            let (key, past) = (self.key.as_ref(), &self.operations[..before]);
+            starts.extend(start.after(key, past, moment, options.model, most)?);
+        }
+        Some(least(starts))
+    }
+
+    /// Of the moments at which an operation began, with nothing open that still is, the one with
+    /// the fewest answered operations open; as the number of operations that began before it.
+    /// Between a quarter and three quarters of them have to have.
+    fn calmest(&self) -> Option<usize> {
+        let count = self.operations.len();
+        let mut ends: BinaryHeap<Reverse<u64>> = BinaryHeap::new();
+        let mut best: Option<(usize, usize)> = None;
+        for (place, operation) in self.operations.iter().enumerate() {
+            while ends.peek().is_some_and(|Reverse(end)| *end < operation.start) {
+                ends.pop();
+            }
+            let is_new = place > 0 && self.operations[place - 1].start < operation.start;
+            if is_new
+                && (count / 4..=3 * count / 4).contains(&place)
+                && best.is_none_or(|(fewest, _)| ends.len() <= fewest)
+            {
+                best = Some((ends.len(), place));
+            }
+            if self.open.contains(&operation.invoked) {
+                break;
+            }
+            if matches!(operation.outcome(), Some(Outcome::Ok(_))) {
+                ends.extend(operation.end().map(Reverse));
+            }
+        }
+        best.map(|(_, place)| place)
     }
 
     /// The operations as they were known at that time.
     fn until(&self, time: u64) -> Vec<Operation> {
-        let begun = self.operations.iter().filter(|operation| operation.start <= time);
-        let known = |operation: &Operation| {
-            let mut operation = operation.clone();
-            operation.completion = operation.completion.filter(|(_, end, _)| *end <= time);
-            operation
-        };
-        begun.map(known).collect()
+        known(&self.operations, time)
     }
 
     /// Is what had happened by that time legal?
@@ -169,13 +260,11 @@ impl Window {
         let held = self.until(time);
         let mut gave_up = false;
         for start in &self.starts {
-            let all = start.history(&held);
-            let group: Vec<(usize, &Operation)> = all.iter().enumerate().collect();
-            let options = Options { initial: start.initial.clone(), ..options.clone() };
-            match decide(&group, &options, &options.budget.start()) {
-                Decision::Legal(_) => return Ok(true),
-                Decision::GaveUp(_) => gave_up = true,
-                Decision::Illegal { .. } => {}
+            let start = Start { pending: known(&start.pending, time), ..start.clone() };
+            match judged(&start, &held, options) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(()) => gave_up = true,
             }
         }
         if gave_up { Err(()) } else { Ok(false) }
@@ -204,10 +293,16 @@ impl Window {
             if start.initial != options.initial {
                 anomaly.detail.push_str(&format!(" {}", self.before()));
             }
+            let settled = self.settled.told(self.key.as_ref());
+            anomaly.detail.extend(settled.into_iter().flat_map(|told| [" ".into(), told]));
             return anomaly;
         }
-        let all: Vec<usize> = (0..held.len()).collect();
-        let mut anomaly = explain::general(self.key.clone(), &all, None, &held);
+        let cited = match self.starts.as_slice() {
+            [start] => core(start, &held, options),
+            _ => held,
+        };
+        let all: Vec<usize> = (0..cited.len()).collect();
+        let mut anomaly = explain::general(self.key.clone(), &all, None, &cited);
         anomaly.detail.push_str(&format!(" {}", self.before()));
         anomaly
     }
@@ -217,15 +312,50 @@ impl Window {
         let state = |start: &Start| match start.calls.as_slice() {
             [] => format!("have held {}", start.initial),
             calls => {
-                let calls: Vec<String> = calls.iter().map(ToString::to_string).collect();
+                let calls: Vec<String> = calls.iter().map(|(call, _)| call.to_string()).collect();
                 format!("have been as after: {}", calls.join(", "))
             }
         };
         let mut states: Vec<String> = self.starts.iter().map(state).collect();
         states.dedup();
         let what = self.key.as_ref().map_or("the registers", |key| key.as_str());
-        format!("Before them {what} can only {}.", states.join(" or "))
+        let settled = self.settled.told(self.key.as_ref()).map(|told| format!("{told} "));
+        let settled = settled.unwrap_or_default();
+        format!("{settled}Before them {what} can only {}.", states.join(" or "))
     }
+}
+
+/// Are these operations legal from there? An error: the budget did not allow to tell.
+fn judged(start: &Start, held: &[Operation], options: &Options) -> Result<bool, ()> {
+    let all = start.history(held);
+    let group: Vec<(usize, &Operation)> = all.iter().enumerate().collect();
+    let options = Options { initial: start.initial.clone(), ..options.clone() };
+    match decide(&group, &options, &options.budget.start()) {
+        Decision::Legal(_) => Ok(true),
+        Decision::Illegal { .. } => Ok(false),
+        Decision::GaveUp(_) => Err(()),
+    }
+}
+
+/// Those of the operations that are illegal by themselves, after what the start begins with.
+fn core(start: &Start, held: &[Operation], options: &Options) -> Vec<Operation> {
+    let own = Options { initial: start.initial.clone(), ..options.clone() };
+    let all = start.history(held);
+    let core = minimize::core((0..all.len()).collect(), None, &all, &own);
+    let cited: BTreeSet<Index> = core.iter().map(|at| all[*at].invoked).collect();
+    let operations = start.pending.iter().chain(held);
+    operations.filter(|operation| cited.contains(&operation.invoked)).cloned().collect()
+}
+
+/// What was known of these at that time.
+fn known(operations: &[Operation], time: u64) -> Vec<Operation> {
+    let begun = operations.iter().filter(|operation| operation.start <= time);
+    let known = |operation: &Operation| {
+        let mut operation = operation.clone();
+        operation.completion = operation.completion.filter(|(_, end, _)| *end <= time);
+        operation
+    };
+    begun.map(known).collect()
 }
 
 /// A budget for a judgement that is not the last.

@@ -323,7 +323,7 @@ impl Zones {
 
     /// Goes on with the operations that stand for all that there were.
     pub(super) fn to_window(&self, key: &Key) -> Window {
-        let open = self.open.len();
+        let open = self.open.keys().copied().collect();
         let mut operations: Vec<Operation> =
             self.pending.iter().map(|(value, pending)| pending.write(key, value)).collect();
         operations.extend(self.clusters.values().flat_map(cluster_operations).cloned());

@@ -17,6 +17,8 @@ pub struct Simulated {
     elements: VecDeque<Value>,
     held: bool,
     issued: i64,
+    /// Whether something is always open.
+    busy: bool,
 }
 
 struct Open {
@@ -37,7 +39,13 @@ impl Simulated {
             elements: VecDeque::new(),
             held: false,
             issued: 0,
+            busy: false,
         }
+    }
+
+    /// Something is open on it until its last operation.
+    pub fn busy(model: ModelName) -> Simulated {
+        Simulated { busy: true, ..Simulated::new(model) }
     }
 
     /// So many calls of three processes; one of the answers in the middle is another one's if it is
@@ -48,7 +56,11 @@ impl Simulated {
         let (mut issued, mut time, mut lie) = (0, 0, wrong);
         while issued < size || open.iter().any(Option::is_some) {
             time += prng.below(3);
+            let last = open.iter().flatten().count() == 1 && issued < size && self.busy;
             let slot = &mut open[prng.below(3) as usize];
+            if last && slot.is_some() {
+                continue;
+            }
             match slot {
                 Some(at) if at.reply.is_none() && prng.below(25) == 0 => {
                     // In doubt: it took effect, or never will.
@@ -65,7 +77,7 @@ impl Simulated {
                         let at = slot.take().unwrap();
                         let mut outcome = Outcome::Fail(Cause::new("refused", ""));
                         if lie && issued > size / 2 {
-                            (lie, outcome) = (false, Outcome::Ok(Reply::Done));
+                            (lie, outcome) = (false, Outcome::Ok(self.granted(&at.call)));
                         }
                         made.complete(time, at.process, at.index, outcome);
                     }
@@ -73,7 +85,7 @@ impl Simulated {
                 Some(at) => {
                     let mut reply = at.reply.take().unwrap();
                     if lie && issued > size / 2 {
-                        lie = !spoil(&mut reply);
+                        lie = !self.spoil(&mut reply);
                     }
                     made.complete(time, at.process, at.index, Outcome::Ok(reply));
                     *slot = None;
@@ -113,12 +125,12 @@ impl Simulated {
             (ModelName::Set, 0) => Call::ReadAll { key: x() },
             (ModelName::Set, _) => Call::Add { key: x(), element: fresh },
             (ModelName::Counter, 0 | 1) => Call::Increment { key: x(), by: 1 + (self.issued % 2) },
-            (ModelName::Queue | ModelName::UnorderedQueue, 0) => {
-                Call::Enqueue { key: x(), element: value }
-            }
-            (ModelName::Queue | ModelName::UnorderedQueue, _) => Call::Dequeue { key: x() },
-            (ModelName::Mutex, 0) => Call::Acquire { key: x() },
-            (ModelName::Mutex, _) => Call::Release { key: x() },
+            (model, 0) if is_queue(model) => Call::Enqueue { key: x(), element: value },
+            (model, _) if is_queue(model) => Call::Dequeue { key: x() },
+            (ModelName::Mutex | ModelName::FencedLock, 0) => Call::Acquire { key: x() },
+            (ModelName::Mutex | ModelName::FencedLock, _) => Call::Release { key: x() },
+            (ModelName::Log, 0) => Call::ReadAll { key: x() },
+            (ModelName::Log, _) => Call::Append { key: x(), value: fresh },
             (ModelName::CasRegister, 0) => cas("x", first.clone(), value),
             (ModelName::Kv, 0) => cas("x", second.clone(), value),
             (ModelName::CasRegister | ModelName::Kv | ModelName::Register, 1) => write("x", value),
@@ -149,6 +161,14 @@ impl Simulated {
                 }
                 Reply::Swapped(found)
             }
+            Call::Append { value, .. } if self.model == ModelName::Log => {
+                self.elements.push_back(value.clone());
+                // Now and then the position is not told.
+                match self.elements.len() as i64 - 1 {
+                    position if position % 3 == 0 => Reply::Done,
+                    position => Reply::Value(position.into()),
+                }
+            }
             Call::Append { value, .. } => {
                 let Value::Text(text) = value else { panic!("only text is appended") };
                 self.text.push_str(text);
@@ -163,18 +183,67 @@ impl Simulated {
                 self.sum += by;
                 Reply::Done
             }
-            Call::Dequeue { .. } => self.elements.pop_front().map_or(Reply::Empty, Reply::Value),
+            Call::Dequeue { .. } => self.take().map_or(Reply::Empty, Reply::Value),
             Call::Acquire { .. } | Call::Release { .. } => {
                 let wanted = matches!(call, Call::Acquire { .. });
                 if self.held == wanted {
                     return None;
                 }
                 self.held = wanted;
-                Reply::Done
+                self.sum += i64::from(wanted);
+                match self.model {
+                    ModelName::FencedLock if wanted => Reply::Value(self.sum.into()),
+                    _ => Reply::Done,
+                }
             }
             Call::Txn { steps } => Reply::Txn(steps.iter().map(|step| self.step(step)).collect()),
             Call::Transfer { .. } | Call::ReadAccounts => panic!("there is no bank"),
         })
+    }
+
+    /// What a lock answers that gives what it does not have.
+    fn granted(&self, call: &Call) -> Reply {
+        match (self.model, call) {
+            (ModelName::FencedLock, Call::Acquire { .. }) => Reply::Value((self.sum + 1).into()),
+            _ => Reply::Done,
+        }
+    }
+
+    /// Makes an answer one that nobody can give; says whether it could.
+    fn spoil(&self, reply: &mut Reply) -> bool {
+        let wrong = Value::Int(match self.model {
+            // The others of these had been given before.
+            ModelName::FencedLock => 0,
+            ModelName::Log => 9_999,
+            _ => -7,
+        });
+        match reply {
+            Reply::Value(value) => *value = wrong,
+            Reply::Empty => *reply = Reply::Value(wrong),
+            Reply::Elements(elements) => elements.push(wrong),
+            Reply::Txn(steps) => {
+                let read = steps.iter_mut().find_map(|step| match step {
+                    Micro::Read(_, seen) => Some(seen),
+                    _ => None,
+                });
+                return read.map(|seen| *seen = Some(wrong)).is_some();
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Takes the element that is next.
+    fn take(&mut self) -> Option<Value> {
+        match self.model {
+            ModelName::Stack => self.elements.pop_back(),
+            ModelName::PriorityQueue => {
+                let all = self.elements.iter().enumerate();
+                let (least, _) = all.min_by_key(|(_, element)| *element)?;
+                self.elements.remove(least)
+            }
+            _ => self.elements.pop_front(),
+        }
     }
 
     fn step(&mut self, step: &Micro) -> Micro {
@@ -190,21 +259,7 @@ impl Simulated {
     }
 }
 
-/// Makes an answer one that nobody can give; says whether it could.
-fn spoil(reply: &mut Reply) -> bool {
-    let wrong = Value::Int(-7);
-    match reply {
-        Reply::Value(value) => *value = wrong,
-        Reply::Empty => *reply = Reply::Value(wrong),
-        Reply::Elements(elements) => elements.push(wrong),
-        Reply::Txn(steps) => {
-            let read = steps.iter_mut().find_map(|step| match step {
-                Micro::Read(_, seen) => Some(seen),
-                _ => None,
-            });
-            return read.map(|seen| *seen = Some(wrong)).is_some();
-        }
-        _ => return false,
-    }
-    true
+fn is_queue(model: ModelName) -> bool {
+    use ModelName::{PriorityQueue, Queue, Stack, UnorderedQueue};
+    matches!(model, Queue | UnorderedQueue | Stack | PriorityQueue)
 }
