@@ -13,6 +13,7 @@ mod lock;
 mod log;
 mod register;
 mod sets;
+mod source;
 mod sums;
 mod sweep;
 mod values;
