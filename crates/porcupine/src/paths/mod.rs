@@ -13,6 +13,7 @@ mod lock;
 mod log;
 mod register;
 mod sets;
+mod spelling;
 mod sums;
 mod sweep;
 mod values;
@@ -24,6 +25,7 @@ pub(crate) use lock::{Turn, decide_lock};
 pub(crate) use log::{Entry, decide_log};
 pub(crate) use register::{Act, decide_map, decide_register};
 pub(crate) use sets::{Grow, decide_set};
+pub(crate) use spelling::{Text, decide_string};
 
 use crate::{Kind, Meter, Operation, Shortcut, Witness};
 
