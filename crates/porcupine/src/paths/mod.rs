@@ -14,6 +14,7 @@ mod log;
 mod register;
 mod sets;
 mod source;
+mod spelling;
 mod sums;
 mod sweep;
 mod values;
@@ -25,6 +26,7 @@ pub(crate) use lock::{Turn, decide_lock};
 pub(crate) use log::{Entry, decide_log};
 pub(crate) use register::{Act, decide_map, decide_register};
 pub(crate) use sets::{Grow, decide_set};
+pub(crate) use spelling::{Text, decide_string};
 
 use crate::{Kind, Meter, Operation, Shortcut, Witness};
 
