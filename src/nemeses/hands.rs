@@ -57,6 +57,12 @@ pub(super) async fn each(
     answers
 }
 
+/// Does a node refuse because it cannot, so that the fault is to be skipped?
+pub(super) fn is_inability(kind: FailureKind) -> bool {
+    use FailureKind::{BadRequest, NotFound, NotPermitted, Unsupported};
+    matches!(kind, BadRequest | NotFound | NotPermitted | Unsupported)
+}
+
 impl Hands {
     /// The hands of a cluster. Lies that are told are written to the ledger.
     pub fn new(nodes: BTreeMap<NodeName, Hand>, ledger: Ledger) -> Hands {
