@@ -76,6 +76,12 @@ impl Hands {
         let Corruption { nodes, what, seed } = corruption;
         match what {
             Rot::Memory(_) => self.rot(id, corruption).await,
+            Rot::Files(Files { stop: true, .. }) => {
+                self.end(nodes).await?;
+                let injection = self.rot(id, corruption).await;
+                let started = self.start(nodes).await?;
+                Ok(said_too(injection?, &started))
+            }
             Rot::Files(Files { crash: false, .. }) => self.rot(id, corruption).await,
             Rot::Files(Files { crash: true, .. }) => {
                 self.signal(nodes, Signal::Kill).await?;
