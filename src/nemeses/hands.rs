@@ -201,6 +201,12 @@ impl Hands {
     }
 
     async fn restart(&self, nodes: &[NodeName]) -> Result<Injection, AgentError> {
+        self.end(nodes).await?;
+        self.start(nodes).await
+    }
+
+    /// Asks the databases of these nodes to end, and sees that they do.
+    pub(super) async fn end(&self, nodes: &[NodeName]) -> Result<(), AgentError> {
         let stop = |hand: &Hand| {
             let name = hand.plan.services.first()?.name.clone();
             Some(Body::Stop { name, grace_ms: GRACE_MS })
@@ -213,7 +219,7 @@ impl Hands {
         for (_, answer) in each(self.requests(nodes, stop)).await {
             answer?;
         }
-        self.start(nodes).await
+        Ok(())
     }
 
     async fn cut(&mut self, id: FaultId, cuts: &[Cut]) -> Result<Injection, AgentError> {

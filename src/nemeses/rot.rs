@@ -75,6 +75,12 @@ impl Hands {
     ) -> Result<Injection, AgentError> {
         let nodes = &corruption.nodes;
         match &corruption.what {
+            Rot::Files(Files { stop: true, .. }) => {
+                self.end(nodes).await?;
+                let injection = self.rot(id, corruption).await;
+                let started = self.start(nodes).await?;
+                Ok(said_too(injection?, &started))
+            }
             Rot::Memory(_) | Rot::Files(Files { crash: false, .. }) => {
                 self.rot(id, corruption).await
             }
