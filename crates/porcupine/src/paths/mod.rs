@@ -108,7 +108,7 @@ impl<'a> Watch<'a> {
         if at & 0xffff == 0xffff { self.look() } else { Ok(()) }
     }
 
-    fn look(&self) -> Judged<()> {
+    pub(crate) fn look(&self) -> Judged<()> {
         if self.meter.exceeded() { Err(Halt::Unfit) } else { Ok(()) }
     }
 }
