@@ -11,6 +11,7 @@ mod fence;
 mod glances;
 mod lock;
 mod log;
+mod owners;
 mod register;
 mod sets;
 mod sums;
@@ -22,6 +23,7 @@ pub(crate) use counter::{Tick, decide_counter};
 pub(crate) use fence::{Fenced, decide_fenced_lock};
 pub(crate) use lock::{Turn, decide_lock};
 pub(crate) use log::{Entry, decide_log};
+pub(crate) use owners::{Hold, decide_owned_fenced_lock, decide_owned_mutex};
 pub(crate) use register::{Act, decide_map, decide_register};
 pub(crate) use sets::{Grow, decide_set};
 
