@@ -148,6 +148,7 @@ fn judgement(
         sentence: sentence(&findings, &subject(spec), exempt.is_none()),
         compromised,
         outside_claim: exempt.filter(|_| verdict == Verdict::Invalid),
+        accounting: None,
         findings,
         judged_by: format!("perjury {}", env!("CARGO_PKG_VERSION")),
     }

@@ -1,9 +1,10 @@
-//! What the drivers of real databases share: how values look on the wire, and how long a question
-//! that is not part of the load may take.
+//! What the drivers share: how values look on the wire, and the questions that are not part of the
+//! load: how long one may take, and how it is put to all nodes.
 
 use std::time::Duration;
 
-use perjury_history::{Cause, Value};
+use perjury_history::{Cause, Node, NodeName, Value};
+use tokio::task::JoinSet;
 
 use super::Refusal;
 
@@ -12,6 +13,25 @@ pub(super) async fn limited<T>(asking: impl Future<Output = Result<T, Cause>>) -
     tokio::time::timeout(Duration::from_millis(800), asking)
         .await
         .unwrap_or_else(|_| Err(Cause::new("timeout", "no answer")))
+}
+
+/// The nodes that say yes, in the order of their names. All are asked at the same time; who does not
+/// answer soon has not said yes.
+pub(super) async fn who_says_yes<A>(
+    nodes: impl IntoIterator<Item = Node>,
+    ask: impl Fn(Node) -> A,
+) -> Vec<NodeName>
+where
+    A: Future<Output = Result<bool, Cause>> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    for node in nodes {
+        let (name, asking) = (node.name.clone(), ask(node));
+        tasks.spawn(async move { matches!(limited(asking).await, Ok(true)).then_some(name) });
+    }
+    let mut names: Vec<NodeName> = tasks.join_all().await.into_iter().flatten().collect();
+    names.sort();
+    names
 }
 
 /// A value as databases that hold text store it. What would not be the same when it is read again
@@ -29,6 +49,25 @@ mod tests {
     use perjury_history::seal::{Form, Seals};
 
     use super::*;
+
+    #[tokio::test]
+    async fn only_those_that_say_yes_in_time_are_named() {
+        let names = ["n4", "n1", "n2", "n3"];
+        let address = std::net::IpAddr::from([127, 0, 0, 1]);
+        let nodes = names.map(|name| Node { name: name.into(), address });
+        let ask = |node: Node| async move {
+            match node.name.as_str() {
+                "n2" => Ok(false),
+                "n3" => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    Ok(true)
+                }
+                _ => Ok(true),
+            }
+        };
+        let expected: [NodeName; 2] = ["n1".into(), "n4".into()];
+        assert_eq!(who_says_yes(nodes, ask).await, expected);
+    }
 
     #[test]
     fn what_is_written_is_what_is_read_and_nothing_else_is_written() {

@@ -57,6 +57,12 @@ pub(super) async fn each(
     answers
 }
 
+/// Does a node refuse because it cannot, so that the fault is to be skipped?
+pub(super) fn is_inability(kind: FailureKind) -> bool {
+    use FailureKind::{BadRequest, NotFound, NotPermitted, Unsupported};
+    matches!(kind, BadRequest | NotFound | NotPermitted | Unsupported)
+}
+
 impl Hands {
     /// The hands of a cluster. Lies that are told are written to the ledger.
     pub fn new(nodes: BTreeMap<NodeName, Hand>, ledger: Ledger) -> Hands {
@@ -195,6 +201,12 @@ impl Hands {
     }
 
     async fn restart(&self, nodes: &[NodeName]) -> Result<Injection, AgentError> {
+        self.end(nodes).await?;
+        self.start(nodes).await
+    }
+
+    /// Asks the databases of these nodes to end, and sees that they do.
+    pub(super) async fn end(&self, nodes: &[NodeName]) -> Result<(), AgentError> {
         let stop = |hand: &Hand| {
             let name = hand.plan.services.first()?.name.clone();
             Some(Body::Stop { name, grace_ms: GRACE_MS })
@@ -207,7 +219,7 @@ impl Hands {
         for (_, answer) in each(self.requests(nodes, stop)).await {
             answer?;
         }
-        self.start(nodes).await
+        Ok(())
     }
 
     async fn cut(&mut self, id: FaultId, cuts: &[Cut]) -> Result<Injection, AgentError> {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use perjury_agent::protocol::{Answer, Body, FailureKind};
+use perjury_agent::protocol::{Answer, Body};
 use perjury_agent::proxy::{Deeds, Told, Way};
 use perjury_history::{FaultId, Injection, Instead, LieTold, Lying, NodeName, Tell, Value};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::hands::{Hands, each};
+use super::hands::{Hands, each, is_inability};
 use super::liar;
 use crate::remote::{AgentError, AgentHandle};
 
@@ -271,11 +271,6 @@ impl Hands {
     pub fn told(&mut self, id: FaultId) -> Option<Injection> {
         self.lies.finished.remove(&id)
     }
-}
-
-fn is_inability(kind: FailureKind) -> bool {
-    use FailureKind::{BadRequest, NotPermitted, Unsupported};
-    matches!(kind, BadRequest | NotPermitted | Unsupported)
 }
 
 fn lock(known: &Mutex<Known>) -> std::sync::MutexGuard<'_, Known> {

@@ -10,13 +10,13 @@ use perjury_agent::corruption::{
     Aim as AgentAim, Copies, Corrupted, Damage as AgentDamage, FileDamage, MemoryFlip, Place,
     Snapshot,
 };
-use perjury_agent::protocol::{Answer, Body, FailureKind, Signal};
+use perjury_agent::protocol::{Answer, Body, Signal};
 use perjury_agent::proxy::Pattern;
 use perjury_history::{
     Aim, Corruption, CorruptionMade, Damage, FaultId, Files, Injection, NodeName, Rot,
 };
 
-use super::hands::{Hand, Hands, each};
+use super::hands::{Hand, Hands, each, is_inability};
 use super::lies::{Ledger, nanos, value};
 use crate::remote::AgentError;
 
@@ -73,10 +73,17 @@ impl Hands {
         id: FaultId,
         corruption: &Corruption,
     ) -> Result<Injection, AgentError> {
-        let Corruption { nodes, what, seed } = corruption;
-        match what {
-            Rot::Memory(_) => self.rot(id, corruption).await,
-            Rot::Files(Files { crash: false, .. }) => self.rot(id, corruption).await,
+        let nodes = &corruption.nodes;
+        match &corruption.what {
+            Rot::Files(Files { stop: true, .. }) => {
+                self.end(nodes).await?;
+                let injection = self.rot(id, corruption).await;
+                let started = self.start(nodes).await?;
+                Ok(said_too(injection?, &started))
+            }
+            Rot::Memory(_) | Rot::Files(Files { crash: false, .. }) => {
+                self.rot(id, corruption).await
+            }
             Rot::Files(Files { crash: true, .. }) => {
                 self.signal(nodes, Signal::Kill).await?;
                 let injection = self.rot(id, corruption).await;
@@ -84,10 +91,7 @@ impl Hands {
                 let started = self.start(nodes).await?;
                 Ok(said_too(injection?, &started))
             }
-            Rot::RollBack => {
-                let _ = seed;
-                self.remember(id, nodes).await
-            }
+            Rot::RollBack => self.remember(id, nodes).await,
         }
     }
 
@@ -105,15 +109,7 @@ impl Hands {
         let restore = |hand: &Hand| Some(Body::RestoreCopy(copy(hand, id)?));
         let answers = each(self.requests(nodes, restore)).await;
         let started = self.start(nodes).await?;
-        let mut back = Vec::new();
-        let mut idle = Vec::new();
-        for (node, answer) in answers {
-            match answer {
-                Ok(_) => back.push(node.to_string()),
-                Err(AgentError::Refused { failure, .. }) => idle.push(format!("{node}: {failure}")),
-                Err(error) => return Err(error),
-            }
-        }
+        let (back, idle) = sorted(answers)?;
         let injection = match back.is_empty() {
             true => Injection::Skipped(idle.join(", ")),
             false => Injection::Installed(format!("{} got its older files", back.join(", "))),
@@ -127,15 +123,7 @@ impl Hands {
         let take = |hand: &Hand| Some(Body::TakeCopy(copy(hand, id)?));
         let answers = each(self.requests(nodes, take)).await;
         self.signal(nodes, Signal::Cont).await?;
-        let mut kept = Vec::new();
-        let mut idle = Vec::new();
-        for (node, answer) in answers {
-            match answer {
-                Ok(_) => kept.push(node.to_string()),
-                Err(AgentError::Refused { failure, .. }) => idle.push(format!("{node}: {failure}")),
-                Err(error) => return Err(error),
-            }
-        }
+        let (kept, idle) = sorted(answers)?;
         Ok(match kept.is_empty() {
             true => Injection::Skipped(none_meant(idle)),
             false => Injection::Indeterminate(format!(
@@ -195,9 +183,20 @@ impl Hands {
     }
 }
 
-fn is_inability(kind: FailureKind) -> bool {
-    use FailureKind::{BadRequest, NotFound, NotPermitted, Unsupported};
-    matches!(kind, BadRequest | NotFound | NotPermitted | Unsupported)
+/// Who did it, and who would not, and why.
+fn sorted(
+    answers: Vec<(NodeName, Result<Answer, AgentError>)>,
+) -> Result<(Vec<String>, Vec<String>), AgentError> {
+    let mut done = Vec::new();
+    let mut idle = Vec::new();
+    for (node, answer) in answers {
+        match answer {
+            Ok(_) => done.push(node.to_string()),
+            Err(AgentError::Refused { failure, .. }) => idle.push(format!("{node}: {failure}")),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((done, idle))
 }
 
 fn none_meant(idle: Vec<String>) -> String {

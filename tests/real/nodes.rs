@@ -44,13 +44,14 @@ impl Nodes {
         Some(nodes)
     }
 
-    pub fn arguments<'a>(&'a self, results: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    /// The words of `perjury test` on this cluster, with these, between spaces, at the end.
+    pub fn arguments<'a>(&'a self, results: &'a str, rest: &'a str) -> Vec<&'a str> {
         let mut all = vec!["test", "--cluster", &self.declaration, "--results", results];
-        all.extend(rest);
+        all.extend(rest.split(' '));
         all
     }
 
-    pub fn test(&self, rest: &[&str]) -> Ended {
+    pub fn test(&self, rest: &str) -> Ended {
         let results = self.bench.results();
         self.bench.perjury(&self.arguments(results.to_str().unwrap(), rest))
     }

@@ -172,6 +172,7 @@ pub(crate) fn judgement(verdict: Verdict, witnesses: Vec<Index>) -> Judgement {
         sentence: "This is the sentence.".into(),
         compromised: None,
         outside_claim: None,
+        accounting: None,
         findings: vec![finding],
         judged_by: "0.1.0".into(),
     }

@@ -12,6 +12,7 @@
 mod corruption;
 mod entry;
 pub mod export;
+mod fate;
 mod fault;
 mod file;
 mod hex;
@@ -29,6 +30,7 @@ mod verdict;
 
 pub use corruption::{Aim, Corruption, CorruptionMade, Damage, Files, Rot};
 pub use entry::{Entry, Event, Index, Nanos, Phase, Process};
+pub use fate::{Accounting, Class, Fate, LieFate, Notice, NoticedBy, Untold};
 pub use fault::{Cut, Fault, FaultId, Injection};
 pub use file::{
     FileError, Header, History, Order, SCHEMA, Truncation, Writer, close, read_bytes, read_file,

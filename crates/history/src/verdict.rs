@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Index, Key, NodeName};
+use crate::{Accounting, Index, Key, NodeName};
 
 /// The answer of a checker. Ordered: the verdict of several checkers is the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -201,6 +201,9 @@ pub struct Judgement {
     /// Why the run went beyond what the database claims to survive, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside_claim: Option<String>,
+    /// What became of the lies of the run; absent where none were planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounting: Option<Accounting>,
     /// What the checkers said, in the order in which they ran.
     pub findings: Vec<Finding>,
     /// The version of Perjury that judged.

@@ -16,6 +16,7 @@ use perjury_agent::protocol::{Limits, MakeDir, Service, Write};
 use perjury_history::{Call, Cause, Framing, Node, NodeName, Topology, Value};
 use serde::{Deserialize, Serialize};
 
+use super::wire::who_says_yes;
 use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
 pub use server::serve;
@@ -255,7 +256,11 @@ impl Database for Toy {
         }))
     }
 
-    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+    fn probe<'a>(
+        &'a self,
+        node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<(), Cause>>> {
         Some(Box::pin(async move {
             client::role(Toy::address(node), Duration::from_millis(500)).await.map(|_| ())
         }))
@@ -280,15 +285,9 @@ impl Database for Toy {
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {
-        Box::pin(async move {
-            let mut primaries = Vec::new();
-            for node in &topology.nodes {
-                let role = client::role(Toy::address(node), Duration::from_millis(200)).await;
-                if role == Ok(true) {
-                    primaries.push(node.name.clone());
-                }
-            }
-            primaries
-        })
+        let asking = |node: Node| async move {
+            client::role(Toy::address(&node), Duration::from_millis(200)).await
+        };
+        Box::pin(who_says_yes(topology.nodes.clone(), asking))
     }
 }

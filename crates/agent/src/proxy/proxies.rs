@@ -92,11 +92,13 @@ impl Proxies {
     /// Installs a liar. When this returns, connections go through it; none of before is left that
     /// is not counted.
     pub fn install(&self, agent: &Agent, liar: &Liar) -> Result<Deeds, Failure> {
-        let bad = |why: String| Failure::new(FailureKind::BadRequest, why);
-        liar.check().map_err(|why| bad(format!("liar {}: {why}", liar.name)))?;
+        liar.check().map_err(|why| Failure::bad_request(format!("liar {}: {why}", liar.name)))?;
         let mut all = self.lock();
         if all.contains_key(&liar.name) {
-            return Err(bad(format!("there is a liar {} already; choose another name", liar.name)));
+            return Err(Failure::bad_request(format!(
+                "there is a liar {} already; choose another name",
+                liar.name
+            )));
         }
         let running = Arc::new(Running::new(liar.clone()));
         let installed = match &liar.place {
@@ -161,7 +163,7 @@ fn explicit(
 ) -> Result<Installed, Failure> {
     if !listen.ip().is_loopback() {
         let why = format!("an explicit liar listens on loopback only, not on {listen}");
-        return Err(Failure::new(FailureKind::BadRequest, why));
+        return Err(Failure::bad_request(why));
     }
     let what = format!("listen on {listen}");
     let listener = sockets::listener(listen).map_err(|error| io(&what, &error))?;
@@ -175,7 +177,7 @@ fn explicit(
 
 fn transparent(agent: &Agent, running: Arc<Running>, place: &Place) -> Result<Installed, Failure> {
     let Place::Transparent { ports, with, dialled_by } = place else {
-        return Err(Failure::new(FailureKind::BadRequest, "no transparent place"));
+        return Err(Failure::bad_request("no transparent place"));
     };
     let mut listeners: Vec<(TcpListener, Target)> = Vec::new();
     let mut doors = Vec::new();

@@ -1,6 +1,7 @@
 //! Two namespaces with a cable between them: where cuts are tried.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -32,6 +33,25 @@ impl Pair {
             must(&["ip", "-n", name, "link", "set", "eth0", "up"]);
         }
         pair
+    }
+
+    /// Does something in the namespace of an end; a socket that is made there stays there.
+    pub fn within<T: Send>(&self, end: usize, act: impl FnOnce() -> T + Send) -> T {
+        let namespace = std::fs::File::open(format!("/run/netns/{}", self.names[end])).unwrap();
+        let enter = move || {
+            let flags = nix::sched::CloneFlags::CLONE_NEWNET;
+            nix::sched::setns(namespace.as_fd(), flags).unwrap();
+            act()
+        };
+        std::thread::scope(|scope| scope.spawn(enter).join().unwrap())
+    }
+
+    /// Connects from an end.
+    pub fn connect(&self, end: usize, to: &str) -> TcpStream {
+        let to: SocketAddr = to.parse().unwrap();
+        let socket = self.within(end, || TcpStream::connect(to)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket
     }
 
     /// Runs a program at one end and answers what it printed.

@@ -14,6 +14,8 @@ mod log;
 mod owners;
 mod register;
 mod sets;
+mod source;
+mod spelling;
 mod sums;
 mod sweep;
 mod values;
@@ -26,6 +28,7 @@ pub(crate) use log::{Entry, decide_log};
 pub(crate) use owners::{Hold, decide_owned_fenced_lock, decide_owned_mutex};
 pub(crate) use register::{Act, decide_map, decide_register};
 pub(crate) use sets::{Grow, decide_set};
+pub(crate) use spelling::{Text, decide_string};
 
 use crate::{Kind, Meter, Operation, Shortcut, Witness};
 

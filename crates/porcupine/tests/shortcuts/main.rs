@@ -22,6 +22,7 @@ mod registers;
 mod sets;
 mod shapes;
 mod simulate;
+mod strings;
 mod sums;
 mod turns;
 mod words;
