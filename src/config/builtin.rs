@@ -68,8 +68,9 @@ declarations! {
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
     Nemesis "nemeses":
-        "all" "bit-rot" "crash-one" "crashes" "demo" "equivocation" "false-promises" "liars"
-        "memory" "none" "partitions" "pauses";
+        "all" "bit-rot" "cold-rot" "crash-one" "crashes" "demo" "equivocation" "etcd-db-rot"
+        "etcd-wal-rot" "false-promises" "liars" "lying-link" "memory" "none" "partitions" "pauses"
+        "replays";
     Suite "suites": "demo" "demo-docker" "hotstuff" "toy";
 }
 
