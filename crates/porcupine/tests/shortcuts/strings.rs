@@ -7,7 +7,7 @@ use crate::agree::{one_thread, sample};
 use crate::everything::everything;
 use crate::prng::Prng;
 use crate::simulate::{maybe_lie, simulate};
-use crate::words::{Alphabet, Letter, Renaming, letter};
+use crate::words::{Alphabet, Letter, Renaming, letter, often};
 
 type Op = Operation<KvAppendInput<()>, KvAppendOutput>;
 
@@ -45,7 +45,7 @@ fn alphabet(values: u8) -> Alphabet<KvAppend<()>> {
     for one in 1..=values {
         answered.extend((1..=values).map(|two| Letter { kind: READ + 2, values: [one, two, 0] }));
     }
-    Alphabet { renaming: Renaming::Any, answered, unanswered, write }
+    Alphabet { renaming: Renaming::Any, answered, unanswered, once: often, write }
 }
 
 fn answers() -> Vec<Letter> {

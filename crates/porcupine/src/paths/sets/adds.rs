@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash};
 
-use super::{Grow, Source};
+use super::Grow;
 use crate::hash::Mixer;
+use crate::paths::source::Source;
 use crate::paths::values::{Touched, Values, Writer};
 use crate::paths::{Judged, Watch};
 
@@ -40,10 +41,11 @@ impl<'a, V: Eq + Hash> Adds<'a, V> {
     {
         let mut adds = Self { values: Values::new(count), repeated: HashMap::default() };
         let mut batch = Vec::with_capacity(BATCH);
-        for begin in source.positions().step_by(BATCH) {
+        let count = source.part.len() as u32;
+        for begin in (0..count).step_by(BATCH) {
             watch.step(begin as usize + BATCH - 1)?;
-            for at in begin..source.positions().end.min(begin + BATCH as u32) {
-                if let Grow::Add(element) = source.grow(at) {
+            for at in begin..count.min(begin + BATCH as u32) {
+                if let Grow::Add(element) = source.word(at) {
                     batch.push((at, element, adds.values.touch(element)));
                 }
             }
@@ -84,7 +86,7 @@ fn element_of<'a, I, O, V: 'a, F>(source: &Source<'a, I, O, F>, at: u32) -> Opti
 where
     F: Fn(&'a I, Option<&'a O>) -> Grow<'a, V>,
 {
-    match source.grow(at) {
+    match source.word(at) {
         Grow::Add(element) => Some(element),
         _ => None,
     }

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::hash::Hash;
 
+use super::Grow;
 use super::adds::{Adders, Adds, BATCH};
 use super::steps::Steps;
-use super::{Grow, Source};
 use crate::Kind;
-use crate::paths::{Judged, Watch, illegal};
+use crate::paths::source::Source;
+use crate::paths::{Judged, Watch};
 
 /// Gives the reads and the adds of what they saw their steps.
 pub(super) fn line_up<'a, I, O, V, F>(
@@ -47,7 +48,7 @@ where
         }
         if smaller.next().is_some() {
             let both = before.1.into_iter().chain([at]);
-            return illegal(Kind::Incomparable, both.map(|at| source.index(at)));
+            return source.illegal(Kind::Incomparable, both);
         }
         place(source, &mut fresh, at, adds, steps)?;
         steps.put_read(at);
@@ -74,7 +75,7 @@ where
     }
     for (element, touched) in fresh.drain(..).zip(touched.into_iter().flatten()) {
         match adds.find(source, element, touched) {
-            Adders::Nobody => return illegal(Kind::NobodyWrote, [source.index(reader)]),
+            Adders::Nobody => return source.illegal(Kind::NobodyWrote, [reader]),
             Adders::One(at) => steps.put_add(at),
             Adders::Several(all) => steps.put_adds(source, all)?,
         }

@@ -27,7 +27,8 @@ mod steps;
 use std::collections::BTreeSet;
 use std::hash::Hash;
 
-use super::{Judged, Span, Watch, concluded, glances, illegal};
+use super::source::Source;
+use super::{Judged, Watch, concluded, glances};
 use crate::{Kind, Meter, Operation, Shortcut};
 use adds::Adds;
 use steps::Steps;
@@ -42,39 +43,6 @@ pub(crate) enum Grow<'a, V> {
     Glance,
     /// Fits nowhere.
     Never,
-}
-
-/// The operations of a part, by their positions in it.
-struct Source<'a, I, O, F> {
-    history: &'a [Operation<I, O>],
-    part: &'a [usize],
-    classify: F,
-}
-
-impl<'a, I, O, F> Source<'a, I, O, F> {
-    fn positions(&self) -> std::ops::Range<u32> {
-        0..self.part.len() as u32
-    }
-
-    fn index(&self, at: u32) -> usize {
-        self.part[at as usize]
-    }
-
-    fn operation(&self, at: u32) -> &'a Operation<I, O> {
-        &self.history[self.index(at)]
-    }
-
-    fn span(&self, at: u32) -> Judged<Span> {
-        Span::of(self.operation(at))
-    }
-
-    fn grow<V: 'a>(&self, at: u32) -> Grow<'a, V>
-    where
-        F: Fn(&'a I, Option<&'a O>) -> Grow<'a, V>,
-    {
-        let operation = self.operation(at);
-        (self.classify)(&operation.input, operation.output.as_ref())
-    }
 }
 
 /// Judges a set that is empty at first.
@@ -95,10 +63,10 @@ where
     let watch = Watch::new(meter, source.part.len())?;
     let mut steps = Steps::new(source.part.len());
     let (mut added, mut reads, mut free) = (0, Vec::new(), Vec::new());
-    for at in source.positions() {
+    for at in 0..source.part.len() as u32 {
         watch.step(at as usize)?;
         let answered = !source.operation(at).is_indeterminate();
-        match source.grow(at) {
+        match source.word(at) {
             Grow::Add(_) => {
                 added += 1;
                 if answered {
@@ -107,7 +75,7 @@ where
             }
             Grow::Read(set) if answered => reads.push((set, at)),
             Grow::Glance if answered => free.push((source.span(at)?.start, source.index(at))),
-            Grow::Never if answered => return illegal(Kind::Misanswered, [source.index(at)]),
+            Grow::Never if answered => return source.illegal(Kind::Misanswered, [at]),
             _ => {}
         }
     }

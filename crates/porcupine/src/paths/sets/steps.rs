@@ -1,9 +1,9 @@
 //! The steps in which operations take effect: twice the number of different sets that were read
 //! before, and one more for a read.
 
-use super::Source;
 use crate::Kind;
-use crate::paths::{Judged, Span, Watch, illegal};
+use crate::paths::source::Source;
+use crate::paths::{Judged, Span, Watch};
 
 /// In place of a step: needs no place among the steps.
 const NOWHERE: u32 = u32::MAX;
@@ -22,6 +22,10 @@ pub(super) struct Steps {
 impl Steps {
     pub(super) fn new(operations: usize) -> Self {
         Self { of: vec![NOWHERE; operations], readers: Vec::new(), repeats: Vec::new() }
+    }
+
+    fn positions(&self) -> std::ops::Range<u32> {
+        0..self.of.len() as u32
     }
 
     /// What is put from now on belongs to a new set, which the read at `reader` saw.
@@ -78,7 +82,7 @@ impl Steps {
             NOWHERE => None,
             step => Some((step as usize).min(last)),
         };
-        for step in source.positions().filter_map(step) {
+        for step in self.positions().filter_map(step) {
             next[step + 1] += 1;
         }
         for step in 1..next.len() {
@@ -93,10 +97,10 @@ impl Steps {
         };
         // Most histories are in such an order as they come.
         if self.repeats.is_empty() && self.is_in_time(source, watch)? {
-            source.positions().for_each(put);
+            self.positions().for_each(put);
         } else {
-            let mut starts = Vec::with_capacity(source.part.len());
-            for at in source.positions() {
+            let mut starts = Vec::with_capacity(self.of.len());
+            for at in self.positions() {
                 starts.push((source.span(at)?.start, at));
             }
             starts.sort_unstable();
@@ -109,7 +113,7 @@ impl Steps {
     /// Whether the part is in an order that respects real time.
     fn is_in_time<I, O, F>(&self, source: &Source<'_, I, O, F>, watch: &Watch<'_>) -> Judged<bool> {
         let mut latest = 0;
-        for at in source.positions() {
+        for at in self.positions() {
             watch.step(at as usize)?;
             let span = source.span(at)?;
             if span.end <= latest {
@@ -167,6 +171,6 @@ impl Steps {
         let adds = (before | step) & 1 == 0;
         let between = self.readers.get(before as usize / 2).filter(|_| adds);
         let all = [early].into_iter().chain(between.copied()).chain([at]);
-        illegal(Kind::AgainstTime, all.map(|at| source.index(at)))
+        source.illegal(Kind::AgainstTime, all)
     }
 }
