@@ -61,8 +61,8 @@ fn is_proved(ended: &Ended, kind: &str, name: &str) -> bool {
     let findings = object["judgement"]["findings"].as_array().unwrap().clone();
     let anomalies = findings.iter().filter_map(|finding| finding["anomalies"].as_array()).flatten();
     let of_kind = anomalies.filter(|anomaly| anomaly["kind"] == kind);
-    let accused = of_kind.filter_map(|anomaly| anomaly["accused"].as_array()).flatten();
-    accused.into_iter().any(|one| one["node"] == name && one["confidence"] == "proved")
+    let mut accused = of_kind.filter_map(|anomaly| anomaly["accused"].as_array()).flatten();
+    accused.any(|one| one["node"] == name && one["confidence"] == "proved")
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn one_lying_link_makes_healthy_nodes_of_etcd_answer_two_values_at_one_revision(
     for kind in ["fabricated-value", "equivocation", "divergence", "dishonest-health"] {
         assert!(found.contains(&kind.to_owned()), "{kind} is not in {found:?}");
     }
-    let two = said(&nodes).into_iter().filter(|(_, values)| values.len() > 1).collect::<Said>();
-    assert!(!two.is_empty(), "linearizable reads agree at each revision");
+    let two = said(&nodes).values().any(|values| values.len() > 1);
+    assert!(two, "linearizable reads agree at each revision");
     assert!(all_say_that_they_are_healthy(&nodes));
     // One end of the link leads; the other one speaks falsely, and is the only one that does.
     let proved: Vec<_> = ["n1", "n2", "n3", "n4", "n5"]
@@ -108,7 +108,7 @@ fn the_same_link_before_hotstuff_is_noticed_and_nothing_false_is_answered() {
     let logs = ["n1", "n2", "n3", "n4", "n5"].map(|name| {
         std::fs::read_to_string(run.join(format!("nodes/{name}/hotstuff.log"))).unwrap()
     });
-    let noticed = |line: &&str| signs.iter().any(|sign| sign.is_in(line));
-    let lines = logs.iter().flat_map(|log| log.lines());
-    assert!(lines.filter(noticed).count() > 0, "{} lies", lies.len());
+    let mut lines = logs.iter().flat_map(|log| log.lines());
+    let noticed = lines.any(|line| signs.iter().any(|sign| sign.is_in(line)));
+    assert!(noticed, "{} lies", lies.len());
 }
