@@ -15,8 +15,27 @@ pub(super) async fn limited<T>(asking: impl Future<Output = Result<T, Cause>>) -
         .unwrap_or_else(|_| Err(Cause::new("timeout", "no answer")))
 }
 
-/// The nodes that say yes, in the order of their names. All are asked at the same time; who does
-/// not answer soon has not said yes.
+/// What each node answers, in the order of their names. All are asked at the same time; who does
+/// not answer soon is left out.
+pub(super) async fn ask_all<T, A>(
+    nodes: impl IntoIterator<Item = Node>,
+    ask: impl Fn(Node) -> A,
+) -> Vec<(NodeName, T)>
+where
+    T: Send + 'static,
+    A: Future<Output = Result<T, Cause>> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    for node in nodes {
+        let (name, asking) = (node.name.clone(), ask(node));
+        tasks.spawn(async move { Some((name, limited(asking).await.ok()?)) });
+    }
+    let mut answers: Vec<(NodeName, T)> = tasks.join_all().await.into_iter().flatten().collect();
+    answers.sort_by(|left, right| left.0.cmp(&right.0));
+    answers
+}
+
+/// The nodes that say yes, in the order of their names. Who does not answer soon has not said so.
 pub(super) async fn who_says_yes<A>(
     nodes: impl IntoIterator<Item = Node>,
     ask: impl Fn(Node) -> A,
@@ -24,14 +43,7 @@ pub(super) async fn who_says_yes<A>(
 where
     A: Future<Output = Result<bool, Cause>> + Send + 'static,
 {
-    let mut tasks = JoinSet::new();
-    for node in nodes {
-        let (name, asking) = (node.name.clone(), ask(node));
-        tasks.spawn(async move { matches!(limited(asking).await, Ok(true)).then_some(name) });
-    }
-    let mut names: Vec<NodeName> = tasks.join_all().await.into_iter().flatten().collect();
-    names.sort();
-    names
+    ask_all(nodes, ask).await.into_iter().filter_map(|(name, yes)| yes.then_some(name)).collect()
 }
 
 /// A value as databases that hold text store it. What would not be the same when it is read again

@@ -4,26 +4,9 @@
 use std::collections::BTreeSet;
 
 use perjury_history::{CorruptionMade, LieTold, NodeName};
-use serde::de::DeserializeOwned;
 
 use super::common::Ended;
-use super::nodes::{Nodes, kinds};
-
-/// The records of a ledger in the last run.
-fn ledger<T: DeserializeOwned>(nodes: &Nodes, name: &str) -> Vec<T> {
-    let text = std::fs::read_to_string(nodes.bench.latest().join(name)).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Who is accused of anything, by name.
-fn accused(ended: &Ended) -> BTreeSet<NodeName> {
-    let object = ended.json();
-    let findings = object["judgement"]["findings"].as_array().unwrap().clone();
-    let anomalies = findings.iter().filter_map(|finding| finding["anomalies"].as_array()).flatten();
-    let accused = anomalies.filter_map(|anomaly| anomaly["accused"].as_array()).flatten();
-    let blamed = accused.filter(|one| one["confidence"] != "unknown");
-    blamed.map(|one| NodeName::from(one["node"].as_str().unwrap())).collect()
-}
+use super::nodes::{Nodes, accused, kinds, ledger};
 
 fn is_beyond_the_bound(ended: &Ended) {
     let outside = ended.json()["judgement"]["outside-claim"].as_str().unwrap_or("").to_owned();

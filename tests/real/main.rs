@@ -8,6 +8,8 @@
 mod byzantine;
 #[path = "../common/mod.rs"]
 mod common;
+mod contrast;
+mod damage;
 mod nodes;
 
 use std::time::{Duration, Instant};

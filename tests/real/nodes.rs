@@ -1,7 +1,8 @@
 //! A cluster for one test, and questions about a run on it.
 
 use perjury_history::seal::Class;
-use perjury_history::{Event, Outcome, Phase, Reply, Value};
+use perjury_history::{Event, NodeName, Outcome, Phase, Reply, Value};
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::common::{Bench, Ended};
@@ -138,4 +139,20 @@ pub fn all_values_are_seals(run: &std::path::Path) {
     }
     assert!(genuine > 100, "{genuine}");
     assert_eq!(scrubbed.len(), 5, "{scrubbed:?}");
+}
+
+/// The records of a ledger in the last run.
+pub fn ledger<T: DeserializeOwned>(nodes: &Nodes, name: &str) -> Vec<T> {
+    let text = std::fs::read_to_string(nodes.bench.latest().join(name)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Who is accused of anything, by name.
+pub fn accused(ended: &Ended) -> BTreeSet<NodeName> {
+    let object = ended.json();
+    let findings = object["judgement"]["findings"].as_array().unwrap().clone();
+    let anomalies = findings.iter().filter_map(|finding| finding["anomalies"].as_array()).flatten();
+    let accused = anomalies.filter_map(|anomaly| anomaly["accused"].as_array()).flatten();
+    let blamed = accused.filter(|one| one["confidence"] != "unknown");
+    blamed.map(|one| NodeName::from(one["node"].as_str().unwrap())).collect()
 }

@@ -26,8 +26,10 @@ mod tests {
 
     #[test]
     fn damage_is_told_from_an_ordinary_life() {
-        for line in [r#"{"level":"fatal","msg":"discovery failed","error":"walpb: crc mismatch"}"#]
-        {
+        for line in [
+            r#"{"level":"fatal","msg":"discovery failed","error":"walpb: crc mismatch"}"#,
+            r#"{"level":"warn","msg":"found hash mismatch","revision":7}"#,
+        ] {
             assert!(noticed(line), "{line}");
         }
         for line in [

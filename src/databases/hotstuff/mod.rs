@@ -20,7 +20,7 @@ use std::time::Duration;
 use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
-use super::wire::{limited, who_says_yes};
+use super::wire::{ask_all, limited};
 use super::{Bound, Boxed, Claims, Client, Database, Plan, Sign, Wire, Wires};
 
 pub use setup::program;
@@ -224,12 +224,16 @@ impl Database for Hotstuff {
         Wires { clients: wire(CLIENT_PORT), peers: wire(PEER_PORT) }
     }
 
-    /// The leader of the view that a replica is in. Every view has another one, so this is true for
-    /// some milliseconds only; while views time out, for a second.
+    /// The leader of the highest view: a replica that is a little behind holds itself for the
+    /// leader of a view that is over. Every view has another one, so this is true for some
+    /// milliseconds only; while views time out, for a second.
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {
-        Box::pin(who_says_yes(topology.nodes.clone(), |node| async move {
-            let status = client::status(client_address(&node)).await?;
-            Ok(status.leader == status.replica)
-        }))
+        let asking = |node: Node| async move { client::status(client_address(&node)).await };
+        Box::pin(async move {
+            let answers = ask_all(topology.nodes.clone(), asking).await;
+            let leading = answers.into_iter().filter(|(_, said)| said.leader == said.replica);
+            let last = leading.max_by_key(|(_, said)| said.view);
+            last.map(|(name, _)| name).into_iter().collect()
+        })
     }
 }

@@ -24,9 +24,10 @@ mod tests {
 
     #[test]
     fn damage_is_told_from_an_ordinary_life() {
-        for line in
-            ["1.2 view 37 rejected a frame from 10.0.0.13:34122: the signature is not replica 2's"]
-        {
+        for line in [
+            "1.2 view 9 rejected a frame from 10.0.0.3:34: the signature is not that of replica 2",
+            "1.2 view 37 rejected the connection from 10.0.0.13:341: a frame of 99999999 bytes",
+        ] {
             assert!(noticed(line), "{line}");
         }
         for line in [
