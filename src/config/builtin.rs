@@ -68,8 +68,10 @@ declarations! {
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
     Nemesis "nemeses":
-        "all" "bit-rot" "crash-one" "crashes" "demo" "equivocation" "false-promises" "liars"
-        "memory" "none" "partitions" "pauses";
+        "all" "bit-rot" "colluders" "crash-one" "crashes" "demo" "equivocation" "etcd-db-rot"
+        "etcd-wal-rot" "false-promises" "flip-flop" "liars" "lying-link" "malicious-primary"
+        "memory" "none" "partisan" "partitions" "pauses" "postgres-heap-rot" "replays" "upsets"
+        "wire";
     Suite "suites": "demo" "demo-docker" "hotstuff" "toy";
 }
 
