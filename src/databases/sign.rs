@@ -1,7 +1,8 @@
 //! What a database writes to its log when it notices that its data, or what it is told, is damaged.
 //!
-//! Not here: what an ordinary crash, a lost connection or a new leader leaves behind. A log that says
-//! such a thing has noticed nothing, and a lie that went by would be taken for one that was caught.
+//! Not here: what an ordinary crash, a lost connection or a new leader leaves behind. A log that
+//! says such a thing has noticed nothing, and a lie that went by would be taken for one that was
+//! caught.
 
 /// A part of a line of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,8 +15,8 @@ pub(super) async fn limited<T>(asking: impl Future<Output = Result<T, Cause>>) -
         .unwrap_or_else(|_| Err(Cause::new("timeout", "no answer")))
 }
 
-/// The nodes that say yes, in the order of their names. All are asked at the same time; who does not
-/// answer soon has not said yes.
+/// The nodes that say yes, in the order of their names. All are asked at the same time; who does
+/// not answer soon has not said yes.
 pub(super) async fn who_says_yes<A>(
     nodes: impl IntoIterator<Item = Node>,
     ask: impl Fn(Node) -> A,

@@ -102,6 +102,11 @@ pub struct FaultLife {
 }
 
 impl FaultLife {
+    /// Is it one that makes nodes lie, or corrupts them?
+    pub fn is_byzantine(&self) -> bool {
+        matches!(self.name, "lie" | "corrupt")
+    }
+
     /// Did anything break, as far as is known?
     pub fn may_have_effect(&self) -> bool {
         !matches!(self.injection, Some(Injection::Skipped(_)))

@@ -178,7 +178,8 @@ impl Survey {
         }
     }
 
-    fn interval_at(&self, time: Nanos) -> usize {
+    /// In which interval that moment is.
+    pub fn interval_at(&self, time: Nanos) -> usize {
         usize::try_from(time / self.step).unwrap_or(0).min(self.intervals.len() - 1)
     }
 

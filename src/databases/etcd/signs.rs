@@ -31,7 +31,7 @@ mod tests {
             assert!(noticed(line), "{line}");
         }
         for line in [
-            r#"{"level":"warn","msg":"lost TCP streaming connection with remote peer","error":"EOF"}"#,
+            r#"{"msg":"lost TCP streaming connection with remote peer","error":"EOF"}"#,
             r#"{"level":"warn","msg":"failed to reach the peer URL","error":"connection refused"}"#,
         ] {
             assert!(!noticed(line), "{line}");

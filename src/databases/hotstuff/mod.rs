@@ -218,7 +218,7 @@ impl Database for Hotstuff {
         signs::SIGNS
     }
 
-    /// Frames between replicas and lines of JSON to clients: nobody here tells their messages apart.
+    /// Frames between replicas and lines of JSON to clients: nobody tells their messages apart.
     fn wires(&self) -> Wires {
         let wire = |port| Wire { ports: vec![port], framing: Framing::None };
         Wires { clients: wire(CLIENT_PORT), peers: wire(PEER_PORT) }

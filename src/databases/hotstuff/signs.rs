@@ -1,5 +1,5 @@
-//! How the server of `targets/hotstuff` says that it was told what is not so. Each line is written by
-//! `Journal::rejected`.
+//! How the server of `targets/hotstuff` says that it was told what is not so. Each line is written
+//! by `Journal::rejected`.
 //!
 //! Not here: a block that is rejected. The published library's own block sync sends such ones.
 
@@ -24,9 +24,9 @@ mod tests {
 
     #[test]
     fn damage_is_told_from_an_ordinary_life() {
-        for line in [
-            "1.2 view 37 rejected a frame from 10.0.0.13:34122: the signature is not replica 2's",
-        ] {
+        for line in
+            ["1.2 view 37 rejected a frame from 10.0.0.13:34122: the signature is not replica 2's"]
+        {
             assert!(noticed(line), "{line}");
         }
         for line in [

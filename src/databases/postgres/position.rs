@@ -1,20 +1,21 @@
 //! Where a server's write-ahead log stands, as an answer says it: PostgreSQL's LSN.
 //!
 //! - A **read** of the primary says how far the log is on the disk (`pg_current_wal_flush_lsn`). A
-//!   commit is shown after it is there, and the function runs after the statement's snapshot, so all
-//!   that was seen is before it. It never goes back, in a crash neither: recovery goes on behind it.
+//!   commit is shown after it is there, and the function runs after the statement's snapshot, so
+//!   all that was seen is before it. It never goes back, in a crash neither: recovery goes on
+//!   behind it.
 //! - A **write** says how far the log is written behind its rows (`pg_current_wal_insert_lsn`); its
-//!   commit comes after that, and is on the disk before it is acknowledged. So a copy that is not so
-//!   far lacks the write.
+//!   commit comes after that, and is on the disk before it is acknowledged. So a copy that is not
+//!   so far lacks the write.
 //! - A **copy**, of a standby, says how far it has replayed (`pg_last_wal_replay_lsn`). A standby
 //!   replays only what is on the primary's disk.
 //!
 //! It bounds what was seen and names no write: the log also moves by what nobody sees. With
-//! `synchronous_commit` off the first two do not hold. No standby is ever promoted here, so there is
-//! one timeline.
+//! `synchronous_commit` off the first two do not hold. No standby is ever promoted here, so there
+//! is one timeline.
 //!
-//! Source: the PostgreSQL 15 documentation, 9.27.3 and 9.27.4 (the functions), 8.20 (`pg_lsn`), 30.5
-//! WAL Configuration (`XLogFlush`), 27.2.5 Streaming Replication.
+//! Source: the PostgreSQL 15 documentation, 9.27.3 and 9.27.4 (the functions), 8.20 (`pg_lsn`),
+//! 30.5 WAL Configuration (`XLogFlush`), 27.2.5 Streaming Replication.
 
 use perjury_history::{Counter, Token};
 

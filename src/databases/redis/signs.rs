@@ -1,5 +1,5 @@
-//! How Redis 7 says in its log that something is damaged. Text values in its append-only file have no
-//! checksum: only damage to the framing is noticed.
+//! How Redis 7 says in its log that something is damaged. Text values in its append-only file have
+//! no checksum: only damage to the framing is noticed.
 
 use super::super::Sign;
 
@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn damage_is_told_from_an_ordinary_life() {
         for line in [
-            "# Bad file format reading the append only file appendonly.aof.1.incr.aof: make a backup",
+            "# Bad file format reading the append only file appendonly.aof.1.incr.aof: make",
             "# Unknown command 'SFT' reading the append only file appendonly.aof.1.incr.aof",
         ] {
             assert!(noticed(line), "{line}");

@@ -21,8 +21,8 @@
 //!     {"status":{...}}
 //! ```
 //!
-//! The first five go through consensus and are answered after their block is committed here. `at` is
-//! the place of a transaction in the one order, from 0; `version` that of the last write of a
+//! The first five go through consensus and are answered after their block is committed here. `at`
+//! is the place of a transaction in the one order, from 0; `version` that of the last write of a
 //! register; `transactions` says how many places are taken in the copy that is answered from.
 //! `refused` means: not proposed, and it never will be. `undecided` means: waited for, and nothing
 //! is known of it; it may still be committed.

@@ -1,9 +1,9 @@
 //! Strings that are replaced, added to, and read as a whole. O(n log n) in the size of the answers.
 //!
-//! Not where one written string begins another, or is empty, nor where a put was written twice and
-//! seen: then a string could have been made in several ways, and goes to the search; so does an
-//! append that was written twice, where time does not tell which was seen. The steps: how each
-//! string that was read is spelled; what that says of each append; and the rest is a register.
+//! Not where one written string begins another, or is empty: then a string could have been made in
+//! several ways, and goes to the search; so does what was written twice, where time does not tell
+//! which of the two was seen. The steps: how each string that was read is spelled; what that says
+//! of each append; and the rest is a register.
 //!
 //! *Why this decides.* No written string begins another, so a string is put together from them in
 //! one way at most, and what it begins with is the last of them, in the order of the alphabet, that
@@ -23,7 +23,7 @@
 //! Source: the argument above; for the register, [`register`](super::register).
 
 use super::{Act, Halt, Judged, Span, Watch, concluded, decide_register, illegal};
-use crate::{Kind, Meter, Operation, Shortcut};
+use crate::{Kind, Meter, Operation, Shortcut, Witness};
 
 /// What an operation does to a string.
 #[derive(Debug, Clone, Copy)]
@@ -75,11 +75,10 @@ pub(crate) fn decide_string<'a, I, O>(
     let order = match decide_register(&register, &all, 0, |act, _| *act, meter)?.order {
         Ok(order) => Ok(order.into_iter().map(|at| part[at]).collect()),
         Err(witness) => {
-            let kind = if spelled.told_by_time { Kind::NoPlace } else { witness.kind };
             let readers = witness.operations.iter().map(|&at| spelled.shown[at]);
             let readers = readers.filter(|at| *at != NONE).map(|at| at as usize);
             let operations = witness.operations.iter().copied().chain(readers);
-            illegal(kind, operations.map(|at| part[at]))
+            illegal(spelled.kind(witness.kind), operations.map(|at| part[at]))
         }
     };
     concluded(NAME, order)
@@ -104,12 +103,18 @@ fn spell<I, O>(
 ) -> Judged<Spelled> {
     let watch = Watch::new(meter, texts.len())?;
     let words = Words::new(texts)?;
-    let reads = by_base(texts, operations, &words)?;
+    let (reads, told_by_time) = by_base(texts, operations, &words)?;
     let count = texts.len();
     let (acts, shown) = (vec![Act::Glance; count], vec![NONE; count]);
-    let mut spelled = Spelled { acts, shown, states: 0, told_by_time: false };
+    let mut spelled = Spelled { acts, shown, states: 0, told_by_time };
     for together in reads.chunk_by(|one, other| one.0 == other.0) {
-        spelled.spell_together(together, texts, operations, &words, &watch)?;
+        let judged = spelled.spell_together(together, texts, operations, &words, &watch);
+        judged.map_err(|halt| match halt {
+            Halt::Illegal(Witness { kind, operations }) => {
+                Halt::Illegal(Witness { kind: spelled.kind(kind), operations })
+            }
+            Halt::Unfit => Halt::Unfit,
+        })?;
     }
     for (at, text) in texts.iter().enumerate() {
         match text {
@@ -127,6 +132,11 @@ impl Spelled {
     fn new_state(&mut self) -> u32 {
         self.states += 1;
         self.states
+    }
+
+    /// How operations contradict each other: all have a part in what times told.
+    fn kind(&self, kind: Kind) -> Kind {
+        if self.told_by_time { Kind::NoPlace } else { kind }
     }
 
     /// Takes in the reads that begin with the same put, or with none, the shorter first.
@@ -159,22 +169,20 @@ impl Spelled {
             while known.len() < found.len() {
                 watch.step(self.states as usize)?;
                 let (word, writes) = words.first(&found[known.len()..]);
-                if !writes.first().is_some_and(|(_, write)| is_append(texts, *write)) {
-                    return illegal(Kind::NobodyWrote, [at as usize]);
-                }
-                let append = match writes {
-                    [(_, append)] => *append,
-                    _ => self.told_by_time(
-                        writes,
-                        operations,
-                        Span { start: begun, end: ended },
-                        at,
-                    )?,
+                let is_append = |write: &u32| is_append(texts, *write);
+                let mut appends = writes.iter().map(|word| word.1).filter(is_append);
+                let append = match (appends.next(), appends.next()) {
+                    (None, _) => return illegal(Kind::NobodyWrote, [at as usize]),
+                    (Some(append), None) => append,
+                    _ => {
+                        self.told_by_time = true;
+                        let span = Span { start: begun, end: ended };
+                        append_by_time(texts, operations, writes, span, at)?
+                    }
                 };
                 let before = std::mem::replace(&mut self.shown[append as usize], at);
                 if before != NONE {
-                    let kind = if writes.len() > 1 { Kind::NoPlace } else { Kind::Mismatch };
-                    return illegal(kind, [before as usize, at as usize]);
+                    return illegal(Kind::Mismatch, [before as usize, at as usize]);
                 }
                 let next = self.new_state();
                 self.acts[append as usize] = Act::Swap(state, next);
@@ -187,37 +195,42 @@ impl Spelled {
         }
         Ok(())
     }
+}
 
-    /// The only one of these appends that can have taken effect within the span, as was read.
-    fn told_by_time<I, O>(
-        &mut self,
-        writes: &[Word<'_>],
-        operations: &[&Operation<I, O>],
-        span: Span,
-        reader: u32,
-    ) -> Judged<u32> {
-        self.told_by_time = true;
-        let mut only = None;
-        for &(_, write) in writes {
-            let its = Span::of(operations[write as usize])?;
-            if its.end > span.start && its.start < span.end && only.replace(write).is_some() {
-                return Err(Halt::Unfit);
-            }
+/// The only one of these appends that can have taken effect within the span, as was read.
+fn append_by_time<I, O>(
+    texts: &[Text<'_>],
+    operations: &[&Operation<I, O>],
+    writes: &[Word<'_>],
+    span: Span,
+    reader: u32,
+) -> Judged<u32> {
+    let mut only = None;
+    for &(_, write) in writes.iter().filter(|(_, write)| is_append(texts, *write)) {
+        let its = Span::of(operations[write as usize])?;
+        if its.end > span.start && its.start < span.end && only.replace(write).is_some() {
+            return Err(Halt::Unfit);
         }
-        only.map_or_else(|| illegal(Kind::NoPlace, [reader as usize]), Ok)
     }
+    only.map_or_else(|| illegal(Kind::NoPlace, [reader as usize]), Ok)
 }
 
 /// A read: the put that its string begins with, if any; the string; its position.
 type Found<'a> = (u32, &'a [u8], u32);
 
-/// Reads by what their strings begin with, the shorter first.
+/// Reads by what their strings begin with, the shorter first; and whether times told it.
 fn by_base<'a, I, O>(
     texts: &[Text<'a>],
     operations: &[&Operation<I, O>],
     words: &Words<'_>,
-) -> Judged<Vec<Found<'a>>> {
-    let mut reads = Vec::new();
+) -> Judged<(Vec<Found<'a>>, bool)> {
+    let mut first_put = u64::MAX;
+    for (text, operation) in texts.iter().zip(operations) {
+        if let Text::Put(_) = text {
+            first_put = first_put.min(Span::of(operation)?.end);
+        }
+    }
+    let (mut reads, mut told_by_time) = (Vec::new(), false);
     for (at, (text, operation)) in texts.iter().zip(operations).enumerate() {
         let Text::Read(found) = text else { continue };
         if operation.is_indeterminate() {
@@ -226,14 +239,41 @@ fn by_base<'a, I, O>(
         let base = match words.first(found.as_bytes()).1 {
             [] if found.is_empty() => NONE,
             [] => return illegal(Kind::NobodyWrote, [at]),
-            [(_, write), ..] if is_append(texts, *write) => NONE,
+            [(_, write)] if is_append(texts, *write) => NONE,
             [(_, write)] => *write,
-            _ => return Err(Halt::Unfit),
+            writes => {
+                told_by_time = true;
+                base_by_time(texts, operations, writes, first_put, at)?
+            }
         };
         reads.push((base, found.as_bytes(), at as u32));
     }
     reads.sort_unstable_by_key(|&(base, found, at)| (base, found.len(), at));
-    Ok(reads)
+    Ok((reads, told_by_time))
+}
+
+/// What a read began with that found one of several writes there: the only put that had begun
+/// before the read ended; or none, if an append was among them and no put had ended before it.
+fn base_by_time<I, O>(
+    texts: &[Text<'_>],
+    operations: &[&Operation<I, O>],
+    writes: &[Word<'_>],
+    first_put: u64,
+    reader: usize,
+) -> Judged<u32> {
+    let span = Span::of(operations[reader])?;
+    let mut only = None;
+    for &(_, write) in writes {
+        let base = match is_append(texts, write) {
+            true if span.start < first_put => NONE,
+            false if Span::of(operations[write as usize])?.start < span.end => write,
+            _ => continue,
+        };
+        if only.replace(base).is_some_and(|other| other != base) {
+            return Err(Halt::Unfit);
+        }
+    }
+    only.map_or_else(|| illegal(Kind::NoPlace, [reader]), Ok)
 }
 
 fn is_append(texts: &[Text<'_>], write: u32) -> bool {
@@ -255,13 +295,10 @@ impl<'a> Words<'a> {
         let mut words: Vec<Word<'a>> = texts.iter().enumerate().filter_map(word).collect();
         words.sort_unstable();
         // What begins any other begins the next one that is not the same; the empty one begins all.
-        let unfit = |pair: &[Word<'_>]| match pair[0].0 == pair[1].0 {
-            true => is_append(texts, pair[0].1) != is_append(texts, pair[1].1),
-            false => pair[1].0.starts_with(pair[0].0),
-        };
+        let begins = |pair: &[Word<'_>]| pair[0].0 != pair[1].0 && pair[1].0.starts_with(pair[0].0);
         let is_again = |run: &[Word<'_>]| run[0].0 == run[MANY].0;
         let begins_all = words.first().is_some_and(|word| word.0.is_empty());
-        if begins_all || words.windows(2).any(unfit) || words.windows(MANY + 1).any(is_again) {
+        if begins_all || words.windows(2).any(begins) || words.windows(MANY + 1).any(is_again) {
             return Err(Halt::Unfit);
         }
         Ok(Self(words))

@@ -94,7 +94,6 @@ fn all_strings_of_five_operations() {
 }
 
 #[test]
-#[ignore = "millions of histories: make exhaustive"]
 fn all_strings_of_four_operations_whatever_was_seen() {
     let (model, most) = (KvAppend::default(), 4);
     everything(&model, &alphabet(3), most, &answers(), |_| true, add_writes);
