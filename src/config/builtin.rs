@@ -68,9 +68,10 @@ declarations! {
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
     Workload "workloads": "register" "set";
     Nemesis "nemeses":
-        "all" "bit-rot" "cold-rot" "crash-one" "crashes" "demo" "equivocation" "etcd-db-rot"
-        "etcd-wal-rot" "false-promises" "liars" "lying-link" "memory" "none" "partitions" "pauses"
-        "replays";
+        "all" "bit-rot" "cold-rot" "colluders" "crash-one" "crashes" "demo" "equivocation"
+        "etcd-db-rot" "etcd-wal-rot" "false-promises" "flip-flop" "liars" "lying-link"
+        "malicious-primary" "memory" "none" "partisan" "partitions" "pauses" "replays" "upsets"
+        "wire";
     Suite "suites": "demo" "demo-docker" "hotstuff" "toy";
 }
 

@@ -14,6 +14,7 @@ use perjury_history::{Cut, Fault, FaultId, Injection, NodeName};
 use tokio::task::JoinSet;
 
 use super::lies::{Ledger, Lies};
+use super::rot::Shower;
 use crate::databases::Plan;
 use crate::remote::{AgentError, AgentHandle};
 
@@ -39,6 +40,7 @@ pub struct Hands {
     pub(super) nodes: BTreeMap<NodeName, Hand>,
     pub(super) lies: Lies,
     cuts: BTreeMap<FaultId, Vec<Cut>>,
+    pub(super) showers: BTreeMap<FaultId, Shower>,
 }
 
 /// Sends one request to each of several nodes at the same time.
@@ -64,9 +66,11 @@ pub(super) fn is_inability(kind: FailureKind) -> bool {
 }
 
 impl Hands {
-    /// The hands of a cluster. Lies that are told are written to the ledger.
-    pub fn new(nodes: BTreeMap<NodeName, Hand>, ledger: Ledger) -> Hands {
-        Hands { nodes, lies: Lies::new(ledger), cuts: BTreeMap::new() }
+    /// The hands of a cluster. Lies that are told are written to the ledger; those of insiders
+    /// come from the pool.
+    pub fn new(nodes: BTreeMap<NodeName, Hand>, ledger: Ledger, pool: Vec<String>) -> Hands {
+        let (cuts, showers) = (BTreeMap::new(), BTreeMap::new());
+        Hands { nodes, lies: Lies::new(ledger, pool), cuts, showers }
     }
 
     /// Injects a fault and looks whether it took effect.

@@ -50,6 +50,13 @@ pub type Stop = watch::Receiver<bool>;
 pub struct Tell(mpsc::UnboundedSender<(Event, oneshot::Sender<()>)>);
 
 impl Tell {
+    /// One whose events a test gets.
+    #[cfg(test)]
+    pub(super) fn overheard() -> (Tell, mpsc::UnboundedReceiver<(Event, oneshot::Sender<()>)>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Tell(sender), receiver)
+    }
+
     /// Records an event. Answers false when the interpreter is gone.
     pub async fn tell(&self, event: Event) -> bool {
         let (sender, written) = oneshot::channel();

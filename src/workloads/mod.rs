@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use values::{Mint, Values};
 
-use crate::generators::Boxed;
+use crate::generators::{Boxed, numbered};
 
 /// The registry: the word in a declaration and its options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,14 @@ impl Spec {
         match self {
             Spec::Register(_) => "register",
             Spec::Set(_) => "set",
+        }
+    }
+
+    /// The names of the keys that the load uses, the first so many of them.
+    pub fn keys(&self, most: u64) -> Vec<Key> {
+        match self {
+            Spec::Register(_) => (0..most).map(numbered).collect(),
+            Spec::Set(_) => vec![set::key()],
         }
     }
 

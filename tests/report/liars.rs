@@ -86,6 +86,7 @@ fn lying() -> Fault {
         lies: vec![lie],
         seed: 7,
         collude: false,
+        wire: false,
     })
 }
 

@@ -6,15 +6,15 @@ mod support;
 #[path = "support/tape.rs"]
 mod tape;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use nix::sys::signal::Signal::SIGKILL;
 use perjury_agent::protocol::{Answer, Body};
 use perjury_agent::proxy::spec::{DialledBy, FramingName, Instead, Liar, Lie, Place, Tell, Who};
 use perjury_agent::proxy::{Deeds, Told};
-use support::pair::Pair;
+use support::pair::{Pair, ask};
 use support::{AGENT, Agent, eventually, kill, must, possible};
 
 const PROGRAMS: &[&str] = &["nft", "ip"];
@@ -26,43 +26,8 @@ const PORT: u16 = 7400;
 const NODE: usize = 0;
 const OTHER: usize = 1;
 
-/// Says the same seal to every line, at an end, to IPv4 and IPv6.
-fn serve(pair: &Pair, end: usize, said: &str) {
-    for any in ["0.0.0.0", "::"] {
-        let ip: IpAddr = any.parse().unwrap();
-        let listener = pair.within(end, || listener(SocketAddr::new(ip, PORT)));
-        let said = said.to_string();
-        std::thread::spawn(move || {
-            for socket in listener.incoming() {
-                let (mut socket, said) = (socket.unwrap(), said.clone());
-                std::thread::spawn(move || {
-                    let lines = BufReader::new(socket.try_clone().unwrap()).lines();
-                    for _ in lines.map_while(Result::ok) {
-                        if socket.write_all(said.as_bytes()).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-    }
-}
-
-fn listener(address: SocketAddr) -> TcpListener {
-    perjury_agent::proxy::listener(address)
-        .inspect(|listener| listener.set_nonblocking(false).unwrap())
-        .unwrap()
-}
-
 fn tables(pair: &Pair) -> String {
     pair.nft(NODE, &["list", "tables"])
-}
-
-fn ask(socket: &mut TcpStream) -> std::io::Result<String> {
-    socket.write_all(b"what\n")?;
-    let mut reply = vec![0; 43];
-    socket.read_exact(&mut reply)?;
-    Ok(String::from_utf8(reply).unwrap())
 }
 
 fn forger(with: Who, dialled_by: DialledBy, on: perjury_agent::proxy::spec::On) -> Liar {
@@ -94,8 +59,8 @@ fn what_comes_in_and_what_goes_out_is_lied_about() {
     let folder = tempfile::tempdir().unwrap();
     let pair = Pair::make("lw");
     let (ours, theirs) = (seal("keyaaa", "writeone"), seal("keybbb", "writetwo"));
-    serve(&pair, NODE, &ours);
-    serve(&pair, OTHER, &theirs);
+    pair.serve(NODE, PORT, &ours);
+    pair.serve(OTHER, PORT, &theirs);
     let mut agent = pair.agent(NODE, &folder.path().join("state"));
     let started = Instant::now();
     lie(&mut agent, &forger(Who::Anyone, DialledBy::Either, On::Replies));
@@ -149,8 +114,8 @@ fn only_the_pair_that_is_meant_is_lied_to() {
     let more = ["ip", "-n", &pair.names[OTHER], "addr", "add", "10.9.0.3/24", "dev", "eth0"];
     must(&more);
     let truth = seal("keyaaa", "writeone");
-    serve(&pair, NODE, &truth);
-    serve(&pair, OTHER, &truth);
+    pair.serve(NODE, PORT, &truth);
+    pair.serve(OTHER, PORT, &truth);
     let mut agent = pair.agent(NODE, &folder.path().join("state"));
     // What the node says to .3, whoever dialled; a second liar at the same time for .2.
     let only = |last: &str| Who::Only(vec![last.parse().unwrap()]);
@@ -193,8 +158,8 @@ fn connections_of_before_are_cut_over() {
     let folder = tempfile::tempdir().unwrap();
     let pair = Pair::make("lc");
     let truth = seal("keyaaa", "writeone");
-    serve(&pair, NODE, &truth);
-    serve(&pair, OTHER, &truth);
+    pair.serve(NODE, PORT, &truth);
+    pair.serve(OTHER, PORT, &truth);
     let mut before: Vec<TcpStream> =
         [(OTHER, "10.9.0.1"), (OTHER, "[fd00:9::1]"), (NODE, "10.9.0.2"), (NODE, "[fd00:9::2]")]
             .iter()
@@ -225,7 +190,7 @@ fn whatever_ends_the_agent_the_truth_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let pair = Pair::make("lu");
     let truth = seal("keyaaa", "writeone");
-    serve(&pair, NODE, &truth);
+    pair.serve(NODE, PORT, &truth);
     for way in ["heal", "input", "worker", "both"] {
         let state = folder.path().join(way);
         let mut agent = pair.agent(NODE, &state);

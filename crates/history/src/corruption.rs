@@ -45,6 +45,8 @@ pub enum Aim {
     },
     /// So many bits, anywhere.
     Bits(u32),
+    /// So many bits in each second, anywhere, as long as the fault is on.
+    PerSecond(u32),
 }
 
 /// Corruption of files.
@@ -137,6 +139,7 @@ impl fmt::Display for Aim {
                 write!(f, "a bit of the newest value of {keys} keys ({copies})")
             }
             Aim::Bits(bits) => write!(f, "{bits} bits anywhere"),
+            Aim::PerSecond(bits) => write!(f, "{bits} bits a second anywhere"),
         }
     }
 }

@@ -98,6 +98,7 @@ fn lying() -> Lying {
         Tell::Corrupt(Part::Stream { block: 64 }),
         Tell::Substitute(Instead::Replayed),
         Tell::Default { value: "0".into() },
+        Tell::Refuse { text: "no".into(), done: true },
     ];
     Lying {
         nodes: vec!["n1".into()],
@@ -107,6 +108,7 @@ fn lying() -> Lying {
         lies: tells.into_iter().map(lie).collect(),
         seed: (1 << 53) - 1,
         collude: true,
+        wire: true,
     }
 }
 

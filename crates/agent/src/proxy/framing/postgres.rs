@@ -213,6 +213,13 @@ impl Framing for Postgres {
         (!returns).then_some(reply)
     }
 
+    /// "Query canceled": an error that does not end the connection.
+    fn refusal(&self, request: &Request, text: &str) -> Option<Vec<u8>> {
+        let fields = format!("SERROR\0VERROR\0C57014\0M{text}\0\0");
+        let error = message(b'E', fields.as_bytes());
+        request.alone.then(|| [error, message(b'Z', b"I")].concat())
+    }
+
     fn with_default(&self, request: &Request, reply: &[u8], value: &str) -> Option<Vec<u8>> {
         if request.word != "SELECT" || messages(reply).any(|message| message.kind == b'D') {
             return None;
