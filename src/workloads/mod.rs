@@ -1,5 +1,7 @@
 //! What load a test puts on a database: the generators, the model, and how it ends.
 
+mod bank;
+mod pairs;
 mod register;
 mod set;
 mod values;
@@ -19,6 +21,10 @@ pub enum Spec {
     Register(register::Options),
     /// One growing set: add elements, and read them all at the end.
     Set(set::Options),
+    /// A bank: transfers between accounts, reads of one account and of all.
+    Bank(bank::Options),
+    /// Two keys that are always written together: an order and its payment.
+    Pairs(pairs::Options),
 }
 
 /// A load, ready to be driven.
@@ -39,6 +45,8 @@ impl Spec {
         match self {
             Spec::Register(_) => "register",
             Spec::Set(_) => "set",
+            Spec::Bank(_) => "bank",
+            Spec::Pairs(_) => "pairs",
         }
     }
 
@@ -47,6 +55,8 @@ impl Spec {
         match self {
             Spec::Register(options) => register::build(options, workers, mint),
             Spec::Set(options) => set::build(options, mint),
+            Spec::Bank(options) => bank::build(options),
+            Spec::Pairs(options) => pairs::build(options, workers, mint),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod client;
 mod http;
+mod several;
 
 use std::net::SocketAddr;
 

@@ -15,7 +15,7 @@
 
 use perjury_history::{Call, Cause, Reply, Value};
 
-use super::super::wire::plain;
+use super::super::wire::{Steps, answered, plain, steps};
 use super::super::{Boxed, Client, Refusal};
 use super::connection::{Connection, text};
 
@@ -39,7 +39,7 @@ const CAS_NIL: &str =
 const ADD: &str = counted!("INSERT INTO elements VALUES ($1, $2)");
 
 pub(super) struct PostgresClient {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl PostgresClient {
@@ -54,7 +54,11 @@ impl PostgresClient {
     }
 
     /// How many rows were changed.
-    async fn change(&mut self, statement: &str, parameters: &[&str]) -> Result<i64, Refusal> {
+    pub(super) async fn change(
+        &mut self,
+        statement: &str,
+        parameters: &[&str],
+    ) -> Result<i64, Refusal> {
         let rows = self.connection.ask(statement, parameters).await?;
         let counts = rows.iter().map(|row| text(row, 0).map(Value::parse_int));
         match counts.collect::<Result<Vec<Value>, _>>()?.as_slice() {
@@ -106,6 +110,20 @@ impl Client for PostgresClient {
                 Call::ReadAll { key } => {
                     self.column(READ_ALL, key.as_str()).await.map(Reply::Elements)
                 }
+                Call::Delete { key } => self.delete(key.as_str()).await,
+                Call::Transfer { from, to, amount } => {
+                    self.transfer(from.as_str(), to.as_str(), *amount).await
+                }
+                Call::ReadAccounts => self.accounts().await,
+                Call::Txn { steps: asked } => match steps(asked)? {
+                    Steps::Reads(keys) => {
+                        let values = self.values(&keys).await?;
+                        answered(call, values).ok_or_else(|| unmodelled("no values".into()))
+                    }
+                    Steps::Writes(pairs) => {
+                        self.write_all(&pairs).await.map(|()| Reply::Txn(asked.clone()))
+                    }
+                },
                 other => {
                     let detail = format!("this client has no {}", other.name());
                     Err(Refusal::Definite(Cause::new("unsupported", detail)))
@@ -119,7 +137,7 @@ impl Client for PostgresClient {
     }
 }
 
-fn unmodelled(what: String) -> Refusal {
+pub(super) fn unmodelled(what: String) -> Refusal {
     Refusal::Unmodelled(Cause::new("wrong-reply", what.chars().take(500).collect::<String>()))
 }
 

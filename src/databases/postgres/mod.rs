@@ -9,6 +9,7 @@
 mod client;
 mod connection;
 mod setup;
+mod several;
 mod sqlstate;
 
 use std::net::SocketAddr;
