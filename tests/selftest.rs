@@ -77,7 +77,14 @@ fn the_clean_toy_passes_under_crashes_and_pauses() {
         return;
     }
     let bench = Bench::new();
-    for (workload, nemesis) in [("register", "crashes"), ("set", "pauses"), ("register", "none")] {
+    for (workload, nemesis) in [
+        ("register", "crashes"),
+        ("set", "pauses"),
+        ("register", "none"),
+        ("register-deletes", "pauses"),
+        ("bank", "crashes"),
+        ("pairs", "pauses"),
+    ] {
         let judgement = judge(&bench, "toy", workload, nemesis, "5");
         assert_eq!(judgement.verdict, Verdict::Valid, "{}", judgement.sentence);
     }
@@ -111,6 +118,21 @@ fn duplicate_application_is_found_in_a_set() {
 #[test]
 fn duplicate_application_is_found_in_registers() {
     finds("toy-duplicate-apply", "register", "none", &["stale-read", "non-linearizable"]);
+}
+
+#[test]
+fn half_transfers_are_found_in_a_bank() {
+    finds("toy-partial-transfers", "bank", "none", &["partial-write"]);
+}
+
+#[test]
+fn half_transactions_are_found_in_pairs() {
+    finds("toy-partial-transfers", "pairs", "none", &["partial-write"]);
+}
+
+#[test]
+fn deletes_that_are_taken_back_are_found() {
+    finds("toy-resurrected-deletes", "register-deletes", "none", &["resurrected-delete"]);
 }
 
 /// A run of a minute that is judged while it goes on: its judgement, its notes, and how long it

@@ -50,7 +50,7 @@ pub fn judge_run(
     let model = model_of(&history, model)?;
     let options = Options {
         model,
-        initial: Value::Nil,
+        initial: initial(model),
         expected: spec.as_ref().map(|spec| expected(spec, model)),
         budget,
     };
@@ -68,6 +68,11 @@ pub fn judge_run(
     Ok(Judged { judgement, report })
 }
 
+/// What an object holds at first in our own loads: every account of a bank holds nothing.
+fn initial(model: ModelName) -> Value {
+    if model == ModelName::Bank { Value::Int(0) } else { Value::Nil }
+}
+
 fn model_of(history: &History, model: Option<ModelName>) -> Result<ModelName, JudgeError> {
     if let Some(model) = model {
         return Ok(model);
@@ -82,9 +87,14 @@ fn expected(spec: &RunSpec, model: ModelName) -> Expected {
     let mut calls: Vec<&str> = match &spec.workload.load {
         Spec::Register(_) => vec!["read", "write"],
         Spec::Set(_) => vec!["add", "read-all"],
+        Spec::Bank(_) => vec!["transfer", "read-accounts", "read"],
+        Spec::Pairs(_) => vec!["txn"],
     };
     if model == ModelName::CasRegister {
         calls.push("cas");
+    }
+    if model == ModelName::Kv {
+        calls.push("delete");
     }
     Expected {
         calls: calls.into_iter().map(str::to_owned).collect(),

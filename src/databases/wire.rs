@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use perjury_history::{Cause, Node, NodeName, Value};
+use perjury_history::{Call, Cause, Key, Micro, Node, NodeName, Reply, Value};
 use tokio::task::JoinSet;
 
 use super::Refusal;
@@ -54,6 +54,39 @@ pub(super) fn plain(value: &Value) -> Result<String, Refusal> {
         let what = format!("{value} cannot be told from something else once it is stored");
         Refusal::Definite(Cause::new("not-encodable", what))
     })
+}
+
+/// What a transaction asks, if it only reads or only writes: no other one is sent in one request.
+pub(super) enum Steps<'a> {
+    Reads(Vec<&'a Key>),
+    Writes(Vec<(&'a Key, &'a Value)>),
+}
+
+/// The steps of a transaction. The error is definite: it was not sent.
+pub(super) fn steps(steps: &[Micro]) -> Result<Steps<'_>, Refusal> {
+    let read = steps.iter().map(|step| match step {
+        Micro::Read(key, _) => Some(key),
+        _ => None,
+    });
+    let written = steps.iter().map(|step| match step {
+        Micro::Write(key, value) => Some((key, value)),
+        _ => None,
+    });
+    let reads = read.collect::<Option<Vec<_>>>().map(Steps::Reads);
+    reads.or_else(|| written.collect::<Option<Vec<_>>>().map(Steps::Writes)).ok_or_else(|| {
+        let what = "a transaction that reads and writes, or appends";
+        Refusal::Definite(Cause::new("unsupported", what))
+    })
+}
+
+/// The answer to a transaction that only reads, from the values in the order of its steps.
+pub(super) fn answered(call: &Call, values: Vec<Value>) -> Option<Reply> {
+    let Call::Txn { steps } = call else { return None };
+    if steps.len() != values.len() {
+        return None;
+    }
+    let fill = |(step, value): (&Micro, Value)| Micro::Read(step.key().clone(), Some(value));
+    Some(Reply::Txn(steps.iter().zip(values).map(fill).collect()))
 }
 
 #[cfg(test)]

@@ -234,8 +234,10 @@ impl Interpreter {
                 Next::Op(worker, call) => {
                     self.free[worker / 64] &= !(1 << (worker % 64));
                     self.open += 1;
-                    if let Some(key) = call.key().filter(|key| !self.keys.contains(*key)) {
-                        self.keys.insert(key.clone());
+                    for key in call.keys() {
+                        if !self.keys.contains(key) {
+                            self.keys.insert(key.clone());
+                        }
                     }
                     let node = self.homes[worker].clone();
                     let process = self.processes[worker];

@@ -167,6 +167,7 @@ pub(crate) fn fits(call: &Call, reply: &Reply) -> bool {
             _ => false,
         },
         Call::Write { .. }
+        | Call::Delete { .. }
         | Call::Append { .. }
         | Call::Add { .. }
         | Call::Increment { .. }

@@ -39,6 +39,7 @@ fn every_event() -> Vec<Event> {
         },
         Call::Transfer { from: key(), to: "b".into(), amount: i64::MIN },
         Call::ReadAccounts,
+        Call::Delete { key: key() },
     ];
     let outcomes = [
         Outcome::Ok(Reply::Done),

@@ -38,7 +38,7 @@ pub use file::{
 };
 pub use hex::hex;
 pub use lie::{Deceived, Framing, Instead, Lie, LieTold, Lying, Omit, On, Part, Tell, Turns};
-pub use operation::{Call, Cause, Micro, Outcome, Reply};
+pub use operation::{ACCOUNTS, Call, Cause, Micro, Outcome, RESERVE, Reply};
 pub use operations::{Operation, PairingError, pair, scrubbed};
 pub use stream::Entries;
 pub use testimony::{Counter, Testimony, Token};

@@ -5,6 +5,7 @@
 
 mod client;
 mod http;
+mod several;
 mod signs;
 
 use std::net::SocketAddr;

@@ -13,7 +13,7 @@
 
 use perjury_history::{Call, Cause, NodeName, Reply, Testimony, Token, Value};
 
-use super::super::wire::plain;
+use super::super::wire::{Steps, answered, plain, steps};
 use super::super::{Boxed, Client, Refusal};
 use super::connection::{Connection, optional, text};
 use super::position::{self, Position};
@@ -36,16 +36,22 @@ macro_rules! read {
 const READ: &str = read!("value", "registers");
 const READ_ALL: &str = read!("element", "elements");
 
-/// A statement that changes rows, and answers how many, and where the log stands after it.
-macro_rules! counted {
-    ($change:literal) => {
+/// The end of a statement that changes rows: how many, and where the log stands after it.
+macro_rules! count_changed {
+    () => {
         concat!(
-            "WITH changed AS (",
-            $change,
-            " RETURNING 1) SELECT count(*)::text, ",
-            position::written!(),
+            " SELECT count(*)::text, ",
+            $crate::databases::postgres::position::written!(),
             " FROM changed"
         )
+    };
+}
+pub(super) use count_changed;
+
+/// A statement that changes rows, and answers with [`count_changed`].
+macro_rules! counted {
+    ($change:literal) => {
+        concat!("WITH changed AS (", $change, " RETURNING 1)", count_changed!())
     };
 }
 
@@ -71,9 +77,9 @@ pub(super) struct Server {
 }
 
 pub(super) struct PostgresClient {
-    connection: Connection,
+    pub(super) connection: Connection,
     server: Server,
-    position: Option<Position>,
+    pub(super) position: Option<Position>,
 }
 
 impl PostgresClient {
@@ -103,7 +109,11 @@ impl PostgresClient {
     }
 
     /// How many rows were changed.
-    async fn change(&mut self, statement: &str, parameters: &[&str]) -> Result<i64, Refusal> {
+    pub(super) async fn change(
+        &mut self,
+        statement: &str,
+        parameters: &[&str],
+    ) -> Result<i64, Refusal> {
         let rows = self.connection.ask(statement, parameters).await?;
         let [row] = rows.as_slice() else {
             return Err(unmodelled(format!("{} rows with a count", rows.len())));
@@ -163,6 +173,20 @@ impl Client for PostgresClient {
                 Call::ReadAll { key } => {
                     self.column(READ_ALL, key.as_str()).await.map(Reply::Elements)
                 }
+                Call::Delete { key } => self.delete(key.as_str()).await,
+                Call::Transfer { from, to, amount } => {
+                    self.transfer(from.as_str(), to.as_str(), *amount).await
+                }
+                Call::ReadAccounts => self.accounts().await,
+                Call::Txn { steps: asked } => match steps(asked)? {
+                    Steps::Reads(keys) => {
+                        let values = self.values(&keys).await?;
+                        answered(call, values).ok_or_else(|| unmodelled("no values".into()))
+                    }
+                    Steps::Writes(pairs) => {
+                        self.write_all(&pairs).await.map(|()| Reply::Txn(asked.clone()))
+                    }
+                },
                 other => {
                     let detail = format!("this client has no {}", other.name());
                     Err(Refusal::Definite(Cause::new("unsupported", detail)))
@@ -186,7 +210,7 @@ impl Client for PostgresClient {
     }
 }
 
-fn unmodelled(what: String) -> Refusal {
+pub(super) fn unmodelled(what: String) -> Refusal {
     Refusal::Unmodelled(Cause::new("wrong-reply", what.chars().take(500).collect::<String>()))
 }
 

@@ -116,6 +116,40 @@ fn read() -> Call {
     Call::Read { key: "k".into() }
 }
 
+#[tokio::test]
+async fn a_transfer_moves_money_or_is_refused_for_sure() {
+    let transfer = |from: &str| Call::Transfer { from: from.into(), to: "b".into(), amount: 3 };
+    let answer = ask(transfer("a"), rows(&["1"])).await;
+    assert_eq!(answer, Ok(Reply::Done));
+    let refused = ask(transfer("a"), rows(&["0"])).await;
+    assert!(is(&refused, Refusal::Definite, "insufficient-funds"), "{refused:?}");
+    // The reserve changes two rows, and has no excuse.
+    assert_eq!(ask(transfer(perjury_history::RESERVE), rows(&["2"])).await, Ok(Reply::Done));
+    for count in ["0", "1", "3"] {
+        let odd = ask(transfer(perjury_history::RESERVE), rows(&[count])).await;
+        assert!(is(&odd, Refusal::Unmodelled, "wrong-reply"), "{count}: {odd:?}");
+    }
+}
+
+#[tokio::test]
+async fn transactions_and_deletes_are_one_statement() {
+    use perjury_history::Micro;
+    let steps =
+        vec![Micro::Write("y".into(), Value::Int(1)), Micro::Write("x".into(), Value::Int(2))];
+    let both = Call::Txn { steps: steps.clone() };
+    assert_eq!(ask(both.clone(), rows(&["2"])).await, Ok(Reply::Txn(steps)));
+    assert!(is(&ask(both, rows(&["1"])).await, Refusal::Unmodelled, "wrong-reply"));
+    let mixed = vec![Micro::Read("x".into(), None), Micro::Write("y".into(), Value::Int(1))];
+    let (mut client, server) = client(Vec::new()).await;
+    let refused = client.invoke(&Call::Txn { steps: mixed }).await;
+    assert!(is(&refused, Refusal::Definite, "unsupported"), "{refused:?}");
+    assert!(server.await.unwrap().is_empty(), "it was not sent");
+    for count in ["0", "1"] {
+        let deleted = ask(Call::Delete { key: "k".into() }, rows(&[count])).await;
+        assert_eq!(deleted, Ok(Reply::Done));
+    }
+}
+
 fn cas() -> Call {
     Call::Cas { key: "k".into(), from: Value::Int(1), to: Value::Int(2) }
 }

@@ -10,6 +10,7 @@ mod client;
 mod connection;
 mod position;
 mod setup;
+mod several;
 mod signs;
 mod sqlstate;
 

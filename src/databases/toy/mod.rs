@@ -1,5 +1,5 @@
-//! The built-in database: a replicated register and set store served by our own binary, with a
-//! switch for each planted bug.
+//! The built-in database: a replicated store of registers, sets and accounts served by our own
+//! binary, with a switch for each planted bug.
 //!
 //! It exists to prove the harness: every planted bug must be found, and the clean toy must pass.
 //! It runs as plain processes, with no root, no SSH and no cluster. Without a bug it is
@@ -13,10 +13,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use perjury_agent::protocol::{Limits, MakeDir, Service, Write};
-use perjury_history::{Call, Cause, Framing, Node, NodeName, Topology, Value};
+use perjury_history::{Call, Cause, Framing, Micro, Node, NodeName, Topology, Value};
 use serde::{Deserialize, Serialize};
 
-use super::wire::who_says_yes;
+use super::wire::{self, Steps, who_says_yes};
 use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
 pub use server::serve;
@@ -47,6 +47,10 @@ pub enum Bug {
     SplitBrain,
     /// The primary applies one write in sixteen a second time, later.
     DuplicateApply,
+    /// The primary does one transfer (or transaction) in sixteen in two parts, with a pause.
+    PartialTransfers,
+    /// The primary takes every other delete back, later.
+    ResurrectedDeletes,
 }
 
 /// What a node is told at its start.
@@ -71,14 +75,20 @@ pub(super) enum Ask {
     Cas(String, Value, Value),
     Add(String, Value),
     ReadAll(String),
+    Delete(String),
+    /// Several registers as one.
+    Put(Vec<(String, Value)>),
+    Get(Vec<String>),
+    Transfer(String, String, i64),
+    Accounts,
     /// Read this node's own copy of a register, however old.
     Peek(String),
     /// The same for a set.
     PeekAll(String),
     /// Who are you? Answered by `Role`.
     Role,
-    /// From the primary: this happened.
-    Replicate(Change),
+    /// From the primary: this happened, as one.
+    Replicate(Vec<Change>),
     /// From a follower: what has changed after that number?
     Since(u64),
 }
@@ -95,12 +105,28 @@ impl Ask {
             Call::Cas { key, from, to } => Ask::Cas(name(key), from.clone(), to.clone()),
             Call::Add { key, element } => Ask::Add(name(key), element.clone()),
             Call::ReadAll { key } => Ask::ReadAll(name(key)),
+            Call::Delete { key } => Ask::Delete(name(key)),
+            Call::Transfer { from, to, amount } => Ask::Transfer(name(from), name(to), *amount),
+            Call::ReadAccounts if !local => Ask::Accounts,
+            Call::Txn { steps } if !local => Ask::of_steps(steps)?,
             _ => return None,
+        })
+    }
+
+    /// A transaction that only reads, or only writes.
+    fn of_steps(steps: &[Micro]) -> Option<Ask> {
+        let name = |key: &perjury_history::Key| key.as_str().to_owned();
+        Some(match wire::steps(steps).ok()? {
+            Steps::Reads(keys) => Ask::Get(keys.into_iter().map(name).collect()),
+            Steps::Writes(pairs) => {
+                let owned = |(key, value): (&_, &Value)| (name(key), value.clone());
+                Ask::Put(pairs.into_iter().map(owned).collect())
+            }
         })
     }
 }
 
-/// One change: a line of the log, and what the primary tells the others.
+/// One change, as it is in the log, and as the primary tells it to the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Change {
     key: String,
@@ -143,6 +169,9 @@ pub(super) enum Say {
     Value(Value),
     Swapped(bool),
     Elements(Vec<Value>),
+    /// In the order of the keys that were asked for.
+    Values(Vec<Value>),
+    Accounts(Vec<(String, Value)>),
     Changes {
         changes: Vec<(String, Content)>,
         upto: u64,

@@ -2,8 +2,8 @@
 //!
 //! *Claim*: a write of a register had been acknowledged, and after healing and settling a node's
 //! own copy holds a value whose write had ended before the lost one was called; or an acknowledged
-//! element of a set is not in the copy. *Why*: nothing deletes, so a copy that had applied the
-//! write holds it or what was written after it; a value whose only write ended before the other
+//! element of a set is not in the copy. *Why*: a copy that had applied the write holds it or what
+//! was written after it (a delete writes nil); a value whose only write ended before the other
 //! began is neither. A copy that states that it is taken from a state before the lost write only
 //! lags and is left out, and so is what a write in doubt may have left. Without versions a copy
 //! counts only if it was asked twice with the same answer, or if all copies agree. When it cannot
@@ -121,7 +121,7 @@ fn register<'a>(
             all.iter().map(|write| write.end()).try_fold(0, |most, end| Some(end?.max(most)))?
         }
     };
-    let nothing = value.is_nil();
+    let nothing = value.is_nil() && !writers.contains_key(&(key, value));
     let after = |write: &&&Operation| (nothing || write.start > ended) && !lags(copy, write);
     acknowledged.iter().filter(after).copied().max_by_key(|write| write.start)
 }

@@ -122,7 +122,8 @@ impl Start {
             ModelName::Stack
             | ModelName::PriorityQueue
             | ModelName::Log
-            | ModelName::FencedLock => None,
+            | ModelName::FencedLock
+            | ModelName::Bank => None,
             ModelName::MultiRegister => {
                 let model = MultiRegister(initial_registers(&group, initial));
                 passage.ends(&model, translate::transactions(&group), |registers| {

@@ -152,8 +152,8 @@ fn cut(history: &mut History, prng: &mut Prng) {
 
 /// The models that are simulated here. Of the others all is kept and judged at the end.
 fn simulated() -> impl Iterator<Item = ModelName> {
-    use ModelName::{FencedLock, Log, PriorityQueue, Stack};
-    let kept = |model: &ModelName| matches!(model, Stack | PriorityQueue | Log | FencedLock);
+    use ModelName::{Bank, FencedLock, Log, PriorityQueue, Stack};
+    let kept = |model: &ModelName| matches!(model, Stack | PriorityQueue | Log | FencedLock | Bank);
     ModelName::ALL.into_iter().filter(move |model| !kept(model))
 }
 

@@ -119,6 +119,7 @@ impl Simulated {
             (ModelName::Queue | ModelName::UnorderedQueue, _) => Call::Dequeue { key: x() },
             (ModelName::Mutex, 0) => Call::Acquire { key: x() },
             (ModelName::Mutex, _) => Call::Release { key: x() },
+            (ModelName::Kv, 2) if prng.below(4) == 0 => Call::Delete { key: x() },
             (ModelName::CasRegister, 0) => cas("x", first.clone(), value),
             (ModelName::Kv, 0) => cas("x", second.clone(), value),
             (ModelName::CasRegister | ModelName::Kv | ModelName::Register, 1) => write("x", value),
@@ -173,6 +174,10 @@ impl Simulated {
                 Reply::Done
             }
             Call::Txn { steps } => Reply::Txn(steps.iter().map(|step| self.step(step)).collect()),
+            Call::Delete { .. } => {
+                self.value = [Value::Nil, self.value[0].clone()];
+                Reply::Done
+            }
             Call::Transfer { .. } | Call::ReadAccounts => panic!("there is no bank"),
         })
     }
