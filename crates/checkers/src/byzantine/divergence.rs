@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use perjury_history::{AnomalyKind, Event, Injection, Key, NodeName, Operation, Outcome, Value};
 
 use super::Record;
-use super::finding::{Found, Suspicion, anomaly, pairs};
+use super::finding::{Found, Suspicion, Ways, anomaly, pairs};
 use super::stated::{Content, content, meant, scope, shown};
 use crate::Checker;
 
@@ -143,7 +143,9 @@ fn suspicion<'a>(
     let is_true = sides.keys().any(&genuine);
     let proved = if is_true { false_ones } else { BTreeSet::new() };
     let all = sides.values().map(|side| side[0]);
-    let sides: Vec<BTreeSet<NodeName>> = sides.values().map(|side| by(side)).collect();
+    let alone = |node: NodeName| BTreeSet::from([node]);
+    let ways = |side: &Vec<&Operation>| -> Ways { by(side).into_iter().map(alone).collect() };
+    let sides: Vec<Ways> = sides.values().map(ways).collect();
     let anomaly = anomaly(AnomalyKind::Divergence, key, all.clone(), all, detail);
     Suspicion { anomaly, suspects: pairs(&sides), proved }
 }

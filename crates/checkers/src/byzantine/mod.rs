@@ -20,20 +20,24 @@ mod blame;
 mod bound;
 pub(crate) mod causality;
 mod contract;
+mod cover;
 mod divergence;
 mod duplicates;
 mod equivocation;
 mod exclude;
+mod fate;
 mod finding;
 mod forks;
 pub(crate) mod health;
 mod lost;
+mod reached;
 mod regression;
 mod stated;
 mod values;
 mod versions;
 
-pub use bound::liars;
+pub use bound::{charged, liars};
+pub use fate::{Claimed, Truth, account};
 
 use perjury_history::seal::Seals;
 use perjury_history::{Finding, History, Operation, Value};
