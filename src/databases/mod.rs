@@ -13,6 +13,7 @@ mod plan;
 pub mod postgres;
 #[cfg(feature = "db-redis")]
 pub mod redis;
+mod sign;
 pub mod toy;
 mod wire;
 
@@ -24,6 +25,7 @@ use perjury_history::{Call, Cause, Framing, Node, NodeName, Reply, Testimony, To
 use serde::{Deserialize, Serialize};
 
 pub use plan::{Plan, Program, Step, Upload};
+pub use sign::Sign;
 
 /// A future in a box, so that the traits here can be trait objects.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -158,6 +160,11 @@ pub trait Database: Send + Sync {
     /// Its connections. Without ports it cannot be lied to on the wire.
     fn wires(&self) -> Wires {
         Wires::default()
+    }
+
+    /// How it says that it noticed damage or a lie.
+    fn signs(&self) -> &'static [Sign] {
+        &[]
     }
 
     /// The nodes that hold themselves for primary at this moment; several in a split brain.

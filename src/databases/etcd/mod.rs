@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::wire::limited;
-use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Sign, Wire, Wires, sign};
 use http::Connection;
 
 const CLIENT_PORT: u16 = 2379;
@@ -174,6 +174,10 @@ impl Database for Etcd {
             }
             Ok(())
         })
+    }
+
+    fn signs(&self) -> &'static [Sign] {
+        sign::ETCD
     }
 
     fn wires(&self) -> Wires {

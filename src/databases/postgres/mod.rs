@@ -18,7 +18,7 @@ use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
 use super::wire::limited;
-use super::{Bound, Boxed, Claims, Client, Database, Plan, Wire, Wires};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Sign, Wire, Wires, sign};
 use connection::{Connection, observe};
 
 const PORT: u16 = 5432;
@@ -243,6 +243,10 @@ impl Database for Postgres {
 
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(self.is_ready(topology))
+    }
+
+    fn signs(&self) -> &'static [Sign] {
+        sign::POSTGRES
     }
 
     fn wires(&self) -> Wires {

@@ -15,7 +15,7 @@ use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
 use super::wire::limited;
-use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Sign, Wire, Wires, sign};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -213,6 +213,10 @@ impl Database for Redis {
 
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(async move { sentinel::ready(topology).await })
+    }
+
+    fn signs(&self) -> &'static [Sign] {
+        sign::REDIS
     }
 
     fn wires(&self) -> Wires {
