@@ -7,7 +7,7 @@ use perjury_history::{
     Deceived, Framing, Instead, Lie, Lying, NodeName, Omit, On, Part, Tell, Topology,
 };
 
-use super::{Deceit, Targets, Whomever};
+use super::{Deceit, Whomever};
 use crate::databases::Wires;
 use crate::seed::Stream;
 
@@ -71,7 +71,11 @@ impl Deceit {
 
     /// Has somebody to be asked who is primary?
     pub fn aims_at_primaries(&self) -> bool {
-        self.targets == Targets::Primaries || self.deceive == Whomever::Nodes(Targets::Primaries)
+        let whom = match &self.deceive {
+            Whomever::Nodes(targets) => targets.aims_at_primaries(),
+            Whomever::Clients | Whomever::Peers => false,
+        };
+        self.targets.aims_at_primaries() || whom
     }
 }
 

@@ -241,11 +241,11 @@ impl Nemesis {
 fn aims_at_primaries(word: &Word) -> bool {
     match word {
         Word::Kill(options) | Word::Pause(options) | Word::Restart(options) => {
-            options.targets == Targets::Primaries
+            options.targets.aims_at_primaries()
         }
         Word::Partition(options) => options.shape == Shape::IsolatePrimary,
         Word::Lie(options) => options.aims_at_primaries(),
-        Word::Corrupt(options) => options.targets == Targets::Primaries,
+        Word::Corrupt(options) => options.targets.aims_at_primaries(),
     }
 }
 

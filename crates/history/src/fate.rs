@@ -79,7 +79,7 @@ pub struct LieFate {
     pub lie: String,
     /// How many were told, or places corrupted: `accepted`, `masked` and `not_reached` together.
     pub told: u64,
-    /// How many of them a client was given.
+    /// How many of them a client is known to have been given.
     pub accepted: u64,
     /// Of how many somebody asked and got no lie.
     pub masked: u64,
@@ -92,7 +92,8 @@ pub struct LieFate {
     pub class: Option<Class>,
     /// When the first was told, at the earliest.
     pub first_told: Nanos,
-    /// When a client was first given one.
+    /// When a client was first given one; or, where no single one is known, when an anomaly first
+    /// showed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_seen: Option<Nanos>,
     /// How the database noticed; a few of the signs.

@@ -7,6 +7,9 @@ use super::super::Sign;
 
 /// Lines that are written for nothing else.
 pub(super) const SIGNS: &[Sign] = &[
+    Sign::new("data-corrupted", "errcodes.txt: XX001, as this program names it"),
+    Sign::new("XX001", "errcodes.txt, ERRCODE_DATA_CORRUPTED"),
+    Sign::new("XX002", "errcodes.txt, ERRCODE_INDEX_CORRUPTED"),
     Sign::new("page verification failed, calculated checksum", "bufpage.c, PageIsVerifiedExtended"),
     Sign::new("invalid page in block", "bufmgr.c, ReadBuffer_common"),
     Sign::new("could not read block", "md.c, mdread"),

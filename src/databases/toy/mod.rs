@@ -7,6 +7,7 @@
 //! nodes forward to it. It survives nothing in style: while the primary is down, nobody is served.
 
 mod client;
+mod insider;
 mod server;
 
 use std::net::SocketAddr;
@@ -19,10 +20,14 @@ use serde::{Deserialize, Serialize};
 use super::wire::{self, Steps, who_says_yes};
 use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
+pub use insider::Lie;
 pub use server::serve;
 
 /// The port on which every toy node listens.
 pub const PORT: u16 = 7077;
+
+/// The file in which a lying node writes down what it told; collected with its log.
+pub const TRUTH: &str = "toy.lies";
 
 /// The options of the toy in a declaration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +35,16 @@ pub const PORT: u16 = 7077;
 pub struct Options {
     /// The bug that is switched on; none by default.
     pub bug: Bug,
+    /// The lie that one node tells, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lie: Option<Lie>,
+    /// Which node that is, by its place, from 0.
+    #[serde(skip_serializing_if = "is_first")]
+    pub liar: usize,
+}
+
+fn is_first(place: &usize) -> bool {
+    *place == 0
 }
 
 /// A planted bug.
@@ -64,6 +79,8 @@ pub(super) struct Config {
     /// Its log.
     log: String,
     bug: Bug,
+    /// The lie that it tells, and where it writes down what it told.
+    lie: Option<(Lie, String)>,
 }
 
 /// What a client or another node asks of a node: one line of JSON.
@@ -222,11 +239,14 @@ impl Database for Toy {
 
     fn plan(&self, node: &Node, topology: &Topology, dir: &str) -> Plan {
         let me = topology.nodes.iter().position(|other| other.name == node.name).unwrap_or(0);
+        let truth = format!("{dir}/{TRUTH}");
+        let lie = self.options.lie.filter(|_| me == self.options.liar);
         let config = Config {
             me,
             nodes: topology.nodes.iter().map(Toy::address).collect(),
             log: format!("{dir}/toy.wal"),
             bug: self.options.bug,
+            lie: lie.map(|lie| (lie, truth.clone())),
         };
         let text = serde_json::to_string(&config).unwrap_or_default();
         let path = format!("{dir}/toy.json");
@@ -254,7 +274,7 @@ impl Database for Toy {
                 user: None,
                 limits: Limits::default(),
             }],
-            logs: Vec::new(),
+            logs: lie.map(|_| truth).into_iter().collect(),
             ..Plan::default()
         }
     }

@@ -21,6 +21,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::client::ToyClient;
+use super::insider::{Insider, Move};
 use super::{Answer, Ask, Bug, Change, Config, Content, Say};
 use crate::databases::Refusal;
 
@@ -43,6 +44,8 @@ struct Node {
     /// Of a follower: it has seen every change up to this number.
     whole: Cell<u64>,
     primary: Cell<usize>,
+    /// Who lies in its name.
+    insider: Option<Insider>,
 }
 
 /// Serves until the process is killed. `path` is the node's configuration.
@@ -54,7 +57,10 @@ pub fn serve(path: &Path) -> io::Result<()> {
     let data = replay(Path::new(&config.log))?;
     let log = File::options().create(true).append(true).open(&config.log)?;
     let last = data.values().map(|content| content.number).max().unwrap_or(0);
+    let lie = config.lie.as_ref();
+    let insider = lie.map(|(lie, truth)| Insider::new(*lie, Path::new(truth))).transpose()?;
     let node = Rc::new(Node {
+        insider,
         config,
         data: RefCell::new(data),
         log: RefCell::new(log),
@@ -113,7 +119,7 @@ async fn converse(node: &Rc<Node>, mut stream: TcpStream) -> io::Result<()> {
     let mut onward = None;
     while let Some(line) = lines.next_line().await? {
         let say = match serde_json::from_str(&line) {
-            Ok(ask) => answer(node, ask, &mut onward).await,
+            Ok(ask) => speak(node, ask, &mut onward).await?,
             Err(error) => node.says(Say::Refused(format!("not understood: {error}"))),
         };
         let mut text = serde_json::to_vec(&say)?;
@@ -121,6 +127,30 @@ async fn converse(node: &Rc<Node>, mut stream: TcpStream) -> io::Result<()> {
         writing.write_all(&text).await?;
     }
     Ok(())
+}
+
+/// Answers, or lies.
+async fn speak(node: &Rc<Node>, ask: Ask, onward: &mut Option<ToyClient>) -> io::Result<Answer> {
+    let Some(insider) = &node.insider else { return Ok(answer(node, ask, onward).await) };
+    match insider.before(&ask, node.last.get() + 1, node.config.me)? {
+        Move::Say(answer) => Ok(answer),
+        Move::Honest => {
+            let honest = answer(node, ask.clone(), onward).await;
+            insider.after(&ask, honest, |key| node.other(key))
+        }
+        Move::Refuse => {
+            answer(node, ask, onward).await;
+            Ok(node.says(Say::Refused("not now".into())))
+        }
+        Move::Twice => {
+            let (again, same) = (Rc::clone(node), ask.clone());
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(LAG).await;
+                answer(&again, same, &mut None).await;
+            });
+            Ok(answer(node, ask, onward).await)
+        }
+    }
 }
 
 async fn answer(node: &Rc<Node>, ask: Ask, onward: &mut Option<ToyClient>) -> Answer {
@@ -311,6 +341,13 @@ impl Node {
 
     fn elements(&self, key: &str) -> Answer {
         Answer { version: self.version(key), ..self.says(Say::Elements(self.all(key))) }
+    }
+
+    /// The value of some other key.
+    fn other(&self, key: &str) -> Option<Value> {
+        let data = self.data.borrow();
+        let other = data.iter().find(|(name, _)| name.as_str() != key);
+        other.and_then(|(_, content)| content.values.last().cloned())
     }
 
     /// A primary takes no orders: that is what makes a split brain stay split.

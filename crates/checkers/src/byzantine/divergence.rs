@@ -28,8 +28,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use perjury_history::{AnomalyKind, Event, Injection, Key, NodeName, Operation, Outcome, Value};
 
 use super::Record;
-use super::finding::{Found, Suspicion, anomaly, pairs};
-use super::stated::{self, Content, content, scope, shown, sums};
+use super::finding::{Found, Suspicion, Ways, anomaly, pairs};
+use super::stated::{self, Content, content, meant, scope, shown, sums};
 use crate::Checker;
 
 /// The copies of a key: of each node its last answers, the newest first.
@@ -196,7 +196,9 @@ fn suspicion<'a>(
     let is_true = sides.keys().any(&genuine);
     let proved = if is_true { false_ones } else { BTreeSet::new() };
     let all = sides.values().map(|side| side[0]);
-    let sides: Vec<BTreeSet<NodeName>> = sides.values().map(|side| by(side)).collect();
+    let alone = |node: NodeName| BTreeSet::from([node]);
+    let ways = |side: &Vec<&Operation>| -> Ways { by(side).into_iter().map(alone).collect() };
+    let sides: Vec<Ways> = sides.values().map(ways).collect();
     let anomaly = anomaly(AnomalyKind::Divergence, key, all.clone(), all, detail);
     Suspicion { anomaly, suspects: pairs(&sides), proved }
 }
