@@ -67,16 +67,23 @@ impl Property {
             | Kind::MisdirectedValue
             | Kind::PhantomValue
             | Kind::PhantomEffect
-            | Kind::PresentThoughAbsent => Property::Integrity,
+            | Kind::PresentThoughAbsent
+            | Kind::PartialWrite
+            | Kind::BrokenInvariant => Property::Integrity,
             Kind::Equivocation
             | Kind::ForkedOrder
             | Kind::ForgedAcknowledgement
+            | Kind::DisagreeingReads
             | Kind::Divergence => Property::Agreement,
-            Kind::StaleRead | Kind::VersionRegression | Kind::CausalityViolation => {
-                Property::Freshness
+            Kind::StaleRead
+            | Kind::VersionRegression
+            | Kind::CausalityViolation
+            | Kind::ReadYourWrites
+            | Kind::MonotonicReads => Property::Freshness,
+            Kind::NonLinearizable | Kind::MonotonicWrites | Kind::WritesFollowReads => {
+                Property::Order
             }
-            Kind::NonLinearizable => Property::Order,
-            Kind::LostWrite => Property::Durability,
+            Kind::LostWrite | Kind::ResurrectedDelete => Property::Durability,
             Kind::DuplicateElement | Kind::DuplicateApplication => Property::Once,
             Kind::DishonestHealth => Property::Honesty,
         }

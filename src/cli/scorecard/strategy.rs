@@ -100,7 +100,7 @@ pub(super) const ALL: &[Strategy] = &[
         "have a bit turned over in their files, in a crash",
         How::Rot(|| {
             let damage = Damage::Flip(values());
-            Rot::Files(Files { damage, suffix: String::new(), crash: true })
+            Rot::Files(Files { damage, suffix: String::new(), crash: true, stop: false })
         }),
     ),
     strategy("amnesia", "get older files back, in a crash", How::Rot(|| Rot::RollBack)),
@@ -157,6 +157,9 @@ fn deceit(targets: Targets, deceive: Whomever, tell: Tell, on: Option<On>, one_i
         deceive,
         lies: vec![lie],
         collude: true,
+        follow: false,
+        insider: false,
+        wire: false,
         ports: None,
         framing: None,
     })

@@ -29,7 +29,7 @@ use perjury_history::{AnomalyKind, Event, Injection, Key, NodeName, Operation, O
 
 use super::Record;
 use super::finding::{Found, Suspicion, Ways, anomaly, pairs};
-use super::stated::{self, Content, content, meant, scope, shown, sums};
+use super::stated::{self, Content, content, scope, shown, sums};
 use crate::Checker;
 
 /// The copies of a key: of each node its last answers, the newest first.
