@@ -131,27 +131,25 @@ pub(crate) fn misfit(operation: &Operation, model: ModelName) -> Option<String> 
         {
             Some(format!("the model {model} knows no lists, but {at} has read one"))
         }
-        Outcome::Ok(reply)
-            if !fits(&operation.call, reply) && !tells_number(model, &operation.call, reply) =>
-        {
+        Outcome::Ok(reply) if !answers(model, &operation.call, reply) => {
             Some(format!("the {name} of {at} was answered with what is no answer to it: {reply}"))
         }
         _ => None,
     }
 }
 
-/// Is it the position or the token that this model's operations are told?
-fn tells_number(model: ModelName, call: &Call, reply: &Reply) -> bool {
-    let is_told = match model {
-        ModelName::Log => matches!(call, Call::Append { .. }),
-        ModelName::FencedLock => matches!(call, Call::Acquire { .. }),
-        _ => false,
-    };
-    is_told && crate::translate::number(reply).is_some()
+/// Is it what this model can answer to the call? Positions and tokens are numbers.
+pub(crate) fn answers(model: ModelName, call: &Call, reply: &Reply) -> bool {
+    let is_number = || crate::translate::number(reply).is_some();
+    match (model, call) {
+        (ModelName::Log, Call::Append { .. }) => fits(call, reply) || is_number(),
+        (ModelName::FencedLock, Call::Acquire { .. }) => is_number(),
+        _ => fits(call, reply),
+    }
 }
 
 /// Is it an answer to this call?
-pub(crate) fn fits(call: &Call, reply: &Reply) -> bool {
+fn fits(call: &Call, reply: &Reply) -> bool {
     match call {
         Call::Read { .. } => matches!(reply, Reply::Value(_) | Reply::Unknown),
         Call::Dequeue { .. } => {

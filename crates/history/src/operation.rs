@@ -213,6 +213,9 @@ pub enum Reply {
     Txn(Vec<Micro>),
 }
 
+/// How many elements a sentence lists; of more it says how many there were.
+const MOST_SHOWN: usize = 8;
+
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -222,6 +225,10 @@ impl fmt::Display for Reply {
             Reply::Unknown => f.write_str("some value"),
             Reply::Swapped(true) => f.write_str("swapped"),
             Reply::Swapped(false) => f.write_str("not swapped: another value was there"),
+            Reply::Elements(elements) if elements.len() <= MOST_SHOWN => {
+                let shown: Vec<String> = elements.iter().map(ToString::to_string).collect();
+                write!(f, "[{}]", shown.join(", "))
+            }
             Reply::Elements(elements) => write!(f, "{} elements", elements.len()),
             Reply::Accounts(accounts) => {
                 let shown = |(key, balance): &(Key, Value)| format!("{key}: {balance}");

@@ -6,8 +6,9 @@
 //! concludes.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 /// Limits of a check. The default has none.
@@ -138,7 +139,10 @@ impl Meter {
     }
 
     pub(crate) fn threads(&self) -> usize {
-        let fallback = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        // The answer is read from files, which takes longer than to judge a small history.
+        static FALLBACK: OnceLock<usize> = OnceLock::new();
+        let fallback =
+            || *FALLBACK.get_or_init(|| available_parallelism().map_or(1, NonZeroUsize::get));
         self.0.budget.threads.map_or_else(fallback, NonZeroUsize::get)
     }
 

@@ -99,10 +99,11 @@ pub(super) fn stat<'a>(findings: &'a [Finding], name: &str) -> Option<&'a Json> 
 pub(super) fn how(findings: &[Finding]) -> String {
     let states = stat(findings, "states").and_then(Json::as_u64).unwrap_or_default();
     match stat(findings, "path").and_then(Json::as_str) {
+        // Nothing was begun.
+        Some("") | None => String::new(),
         Some("elements") => ", element by element".to_owned(),
         Some(path) if states > 0 => format!(", by {path} of {states} states"),
         Some(path) => format!(", by {path}"),
-        None => String::new(),
     }
 }
 
@@ -140,8 +141,13 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
     if let Some(anomaly) = findings.iter().flat_map(|finding: &Finding| &finding.anomalies).next() {
         said.line(&name, format_args!("{}: {}", anomaly.kind, anomaly.detail));
     }
-    let strongest =
-        settings.strongest.then(|| strongest::tell(&name, &imported.history, &options, &mut said));
+    let prefix = |finding: &&Finding| finding.stats.contains_key("explained-before");
+    if let Some(finding) = findings.iter().find(prefix) {
+        said.line(&name, &finding.summary);
+    }
+    let strongest = settings
+        .strongest
+        .then(|| strongest::tell(&name, &imported.history, &options, &findings, &mut said));
     said.object(json!({
         "schema": 1,
         "path": path,

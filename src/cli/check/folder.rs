@@ -64,7 +64,8 @@ fn judged(at: usize, path: &Path, settings: &Settings<'_>) -> Result<Said, Judge
         let model = settings.model.map_or(named, Ok)?;
         let options = Options { budget: settings.budget.clone(), ..Options::new(model) };
         if settings.strongest {
-            object["strongest"] = strongest::tell(&name, &history, &options, &mut said);
+            let findings = &judgement.findings;
+            object["strongest"] = strongest::tell(&name, &history, &options, findings, &mut said);
         }
         if let Some(target) = &settings.certificate {
             let (_, certificate) = judge_with_certificate(&history, &options);

@@ -1,20 +1,37 @@
 //! `--strongest`: which specification a history still satisfies, in words and as JSON.
 
-use perjury_checkers::Options;
-use perjury_checkers::relaxed::{Answer, Strength, strength};
-use perjury_history::History;
+use perjury_checkers::relaxed::{Answer, Specification, Strength, strength};
+use perjury_checkers::{Checker, Options, worst};
+use perjury_history::{Finding, History, Verdict};
 use serde_json::{Map, Value as Json, json};
 
 use super::Said;
 
-/// Adds lines to what is said, and answers the object for `--json`.
-pub(super) fn tell(name: &str, history: &History, options: &Options, said: &mut Said) -> Json {
-    match strength(history, options) {
-        Err(why) => {
+/// Adds lines to what is said, and answers the object for `--json`. The findings say whether the
+/// history is linearizable, also where the other specifications cannot be asked for.
+pub(super) fn tell(
+    name: &str,
+    history: &History,
+    options: &Options,
+    findings: &[Finding],
+    said: &mut Said,
+) -> Json {
+    match (strength(history, options), linearizable(findings)) {
+        (Err(_), Some(Verdict::Valid)) => {
+            let linearizable = Specification::Linearizable.name();
+            said.line(name, format_args!("strongest: {linearizable}"));
+            json!({ "strongest": [linearizable] })
+        }
+        (Err(why), Some(Verdict::Invalid)) => {
+            let told = format!("not linearizable; of what is weaker nothing is known: {why}");
+            said.line(name, format_args!("strongest: unknown: {told}"));
+            json!({ "unknown": told })
+        }
+        (Err(why), _) => {
             said.line(name, format_args!("strongest: unknown: {why}"));
             json!({ "unknown": why })
         }
-        Ok(strength) => {
+        (Ok(strength), _) => {
             said.line(name, format_args!("strongest: {}", words(&strength)));
             for (of, answer) in &strength.answers {
                 match answer {
@@ -30,6 +47,13 @@ pub(super) fn tell(name: &str, history: &History, options: &Options, said: &mut 
             object(&strength)
         }
     }
+}
+
+/// The verdict, if every operation has part in it: of believable answers alone nothing follows.
+fn linearizable(findings: &[Finding]) -> Option<Verdict> {
+    let name = Checker::Linearizable.name();
+    let verdict = findings.iter().find(|one| one.checker == name).map(|one| one.verdict);
+    verdict.filter(|verdict| worst(findings) == *verdict)
 }
 
 fn words(strength: &Strength) -> String {

@@ -27,6 +27,7 @@ impl Made {
             lies: Vec::new(),
             seed: 1,
             collude: false,
+            wire: false,
         };
         Made(vec![Event::Inject { id: FaultId(1), fault: Fault::Lie(lying) }])
     }

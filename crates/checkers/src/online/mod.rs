@@ -206,7 +206,7 @@ impl Online {
             return Err(orphan());
         }
         if let Outcome::Ok(reply) = outcome
-            && !assumptions::fits(&asked, reply)
+            && !assumptions::answers(self.options.model, &asked, reply)
         {
             return Err(format!("{} is no answer to {call}", entry.index));
         }

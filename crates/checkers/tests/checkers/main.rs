@@ -11,6 +11,7 @@ mod histories;
 mod liar;
 mod lies;
 mod minimize;
+mod mutated;
 mod naive;
 mod objects;
 mod online;
