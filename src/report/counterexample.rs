@@ -96,7 +96,7 @@ pub fn anomalies(evidence: &Evidence, bands: &Bands, values: &Values<'_>) -> Opt
 fn accused(anomaly: &Anomaly, witnesses: &[&Witness]) -> Option<Index> {
     let answered = |witness: &&&Witness| matches!(witness.end, Some((_, Outcome::Ok(_))));
     let answers = witnesses.iter().filter(answered);
-    charges::in_question(anomaly, answers.map(|witness| (witness.index, &witness.node)))
+    charges::in_question(anomaly, answers.map(|witness| (witness.index, witness.answerer())))
 }
 
 fn tell(
@@ -145,7 +145,10 @@ fn row(witness: &Witness, accused: Option<Index>, digits: usize, values: &Values
     Row {
         index: witness.index.to_string(),
         process: witness.process,
-        node: escape::clip(witness.node.as_str(), 80),
+        node: match witness.answerer() {
+            by if *by == witness.node => escape::clip(by.as_str(), 80),
+            by => escape::clip(&format!("{}, answered by {by}", witness.node), 160),
+        },
         call: label::call(&witness.call, values),
         answer: label::answer(&witness.call, outcome, values),
         raw: label::raw(&witness.call, outcome),

@@ -329,6 +329,27 @@ fn a_run_without_liars_has_none_of_these_parts() {
 }
 
 #[test]
+fn the_answer_in_question_is_that_of_the_node_that_gave_it() {
+    let mut run = Run::sealed(Some(seals()));
+    run.add(0, Event::Phase(Phase::Load));
+    let read = Call::Read { key: "x".into() };
+    // The client asked for n2, and was led to n1.
+    let invoke = Event::Invoke { process: 1, node: "n2".into(), call: read };
+    let call = run.add(10 * MS, invoke);
+    let said = Some(Box::new(Testimony { node: Some("n1".into()), ..Testimony::default() }));
+    let outcome = Outcome::Ok(Reply::Value(values().forged));
+    run.add(20 * MS, Event::Complete { process: 1, call, outcome, said });
+    run.add(100 * MS, Event::Phase(Phase::End));
+    let mut judged = judgement(Verdict::Invalid, vec![call]);
+    let accused = Accusation { node: "n1".into(), confidence: Confidence::Proved };
+    judged.findings[0].anomalies[0].accused = vec![accused];
+    run.end(&environment(), &judged);
+    let page = run.page();
+    assert!(page.contains("n2, answered by n1"));
+    assert!(page.contains("<tr class=\"accused\">") && page.contains("▼ the answer in question"));
+}
+
+#[test]
 fn a_corrupted_node_is_a_liar_of_its_own_kind() {
     let mut run = Run::sealed(Some(seals()));
     let Values { new, forged, .. } = values();
