@@ -66,9 +66,12 @@ fn explained(left: &[&Operation], state: &State) -> bool {
     })
 }
 
+/// A call of a process that has not ended, and what it will be answered once it took effect.
+type Pending = (u64, Index, Call, Option<Reply>);
+
 fn small(prng: &mut Prng) -> History {
     let mut made = Made::default();
-    let mut open: Vec<Option<(u64, Index, Call, Option<Reply>)>> = vec![None, None, None];
+    let mut open: [Option<Pending>; 3] = [const { None }; 3];
     let (mut process, mut time, mut state) = (0, 0, State::new());
     let mut issued = 0;
     while issued < 6 || open.iter().any(Option::is_some) {
