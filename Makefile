@@ -28,9 +28,9 @@ fix:
 bench: setup-build
 	$(CARGO) bench --workspace
 
-# All small histories of every model, against the definition: minutes.
+# All small histories of every model, against the definition, and how many: half an hour of CPU.
 exhaustive:
-	$(CARGO) test -p perjury-porcupine --test shortcuts -- --ignored
+	$(CARGO) test -p perjury-porcupine --test shortcuts -- --ignored --nocapture
 
 build: setup-build agent
 	$(CARGO) build --release

@@ -38,6 +38,18 @@ fn bad() -> String {
 }
 
 #[test]
+fn the_published_bundles_are_judged_as_the_readme_says() {
+    let bench = Bench::new();
+    let bundles = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bundles");
+    let copied = std::process::Command::new("cp").arg("-r").args([&bundles, bench.path()]).status();
+    assert!(copied.unwrap().success());
+    let lied = ["invalid", "fabricated-value", "equivocation", "divergence", "beyond the bound"];
+    bench.perjury(&["check", "bundles/etcd-lying-link", "--json"]).expect(1, &lied);
+    let masked = ["valid (cas-register", "No anomaly"];
+    bench.perjury(&["check", "bundles/hotstuff-lying-link"]).expect(0, &masked);
+}
+
+#[test]
 fn folders_are_searched_and_the_worst_input_decides() {
     let files = Files::new();
     files.put("in/a.edn", GOOD);

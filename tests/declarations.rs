@@ -65,3 +65,63 @@ fn every_declaration_resolves() {
         }
     }
 }
+
+/// The declarations between code fences of a page.
+fn blocks(page: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let text = std::fs::read_to_string(path).unwrap();
+    let fenced = text.split("```toml\n").skip(1);
+    fenced.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+fn nemesis(text: &str) -> nemeses::Spec {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("example.toml");
+    std::fs::write(&path, text).unwrap();
+    load(Kind::Nemesis, path.to_str().unwrap()).unwrap_or_else(|error| panic!("{error}:\n{text}"))
+}
+
+#[test]
+fn every_lie_has_an_example_in_the_documentation_and_all_examples_resolve() {
+    for page in ["docs/lies.md", "docs/byzantine.md"] {
+        let blocks = blocks(page);
+        assert!(!blocks.is_empty(), "{page}");
+        for text in blocks {
+            assert!(!nemesis(&text).fault.is_empty(), "{page}: {text}");
+        }
+    }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/lies.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let table = page.lines().skip_while(|line| !line.contains("`tell =`")).skip(2);
+    let cells = table.take_while(|line| line.starts_with('|')).map(|line| line.split('|').nth(2));
+    let mut words = BTreeSet::new();
+    for example in cells.flat_map(|cell| cell.unwrap().split('`').skip(1).step_by(2)) {
+        let text = format!(
+            "[[fault]]\nhold = \"1s\"\n[fault.inject.lie]\ntargets = \"one\"\ndeceive = \"peers\"\n\
+             lies = [{{ tell = {example} }}]\n"
+        );
+        let nemeses::Word::Lie(deceit) = &nemesis(&text).fault[0].inject else { panic!() };
+        words.insert(deceit.lies[0].tell.name());
+    }
+    let all = [
+        "acknowledge",
+        "black-hole",
+        "corrupt",
+        "default",
+        "delay",
+        "drip",
+        "duplicate",
+        "equivocate",
+        "forge",
+        "forge-insider",
+        "misdirect",
+        "omit-acknowledgement",
+        "omit-reply",
+        "omit-request",
+        "refuse",
+        "reorder",
+        "replay",
+        "truncate",
+    ];
+    assert_eq!(words, all.into());
+}

@@ -161,7 +161,8 @@ async fn a_refusal_is_definite_and_no_answer_is_a_doubt() {
 async fn copies_count_if_enough_are_equal_and_a_single_one_if_that_is_asked_for() {
     let replicas = start(7, 4, |at, _| {
         let copy = |value: &str, height: u64| {
-            let content = json!({ "height": height, "value": value, "version": 1 });
+            let mut content = json!({ "height": height, "value": value, "version": 1 });
+            content["transactions"] = (height + 2).into();
             json!({ "committed": content })
         };
         Some(if at == 0 { copy("666", 9) } else { copy("5", at as u64) })

@@ -7,11 +7,12 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use common::Bench;
 use perjury_history::seal::Seal;
-use perjury_history::{Call, Judgement, Value, Verdict};
+use perjury_history::{Call, CorruptionMade, Judgement, Value, Verdict};
 
 fn agent_is_there() -> bool {
     let there = perjury::remote::agent_binary().is_ok();
@@ -76,7 +77,14 @@ fn the_clean_toy_passes_under_crashes_and_pauses() {
         return;
     }
     let bench = Bench::new();
-    for (workload, nemesis) in [("register", "crashes"), ("set", "pauses"), ("register", "none")] {
+    for (workload, nemesis) in [
+        ("register", "crashes"),
+        ("set", "pauses"),
+        ("register", "none"),
+        ("register-deletes", "pauses"),
+        ("bank", "crashes"),
+        ("pairs", "pauses"),
+    ] {
         let judgement = judge(&bench, "toy", workload, nemesis, "5");
         assert_eq!(judgement.verdict, Verdict::Valid, "{}", judgement.sentence);
     }
@@ -110,6 +118,21 @@ fn duplicate_application_is_found_in_a_set() {
 #[test]
 fn duplicate_application_is_found_in_registers() {
     finds("toy-duplicate-apply", "register", "none", &["stale-read", "non-linearizable"]);
+}
+
+#[test]
+fn half_transfers_are_found_in_a_bank() {
+    finds("toy-partial-transfers", "bank", "none", &["partial-write"]);
+}
+
+#[test]
+fn half_transactions_are_found_in_pairs() {
+    finds("toy-partial-transfers", "pairs", "none", &["partial-write"]);
+}
+
+#[test]
+fn deletes_that_are_taken_back_are_found() {
+    finds("toy-resurrected-deletes", "register-deletes", "none", &["resurrected-delete"]);
 }
 
 /// A run of a minute that is judged while it goes on: its judgement, its notes, and how long it
@@ -313,4 +336,30 @@ fn after_kill_9_of_the_controller_the_nodes_heal_and_the_rest_is_judged() {
     // Compromised, since the controller did not live to the end; never a pass.
     ended.expect(3, &["compromised: the controller did not live"]);
     assert!(run.join("report.html").is_file());
+}
+
+#[test]
+fn bits_turn_over_in_every_second_and_each_is_on_record() {
+    if !agent_is_there() {
+        return;
+    }
+    let bench = Bench::new();
+    let results = bench.results();
+    let words = "test --cluster processes --database toy --nemesis upsets --time-limit 8s --seed 5";
+    let mut words: Vec<&str> = words.split(' ').collect();
+    words.extend(["--results", results.to_str().unwrap()]);
+    // What becomes of the toy with wrong bits in it is not asked here.
+    let ended = bench.perjury(&words);
+    let text = std::fs::read_to_string(bench.latest().join("corruptions.jsonl"));
+    let text = text.unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
+    let made: Vec<CorruptionMade> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let times: BTreeSet<u64> = made.iter().map(|one| one.time).collect();
+    assert!(times.len() >= 3, "{text}");
+    let gaps = times.iter().zip(times.iter().skip(1)).map(|(one, next)| next - one);
+    assert!(gaps.clone().all(|gap| gap > 900_000_000), "{:?}", gaps.collect::<Vec<_>>());
+    assert_eq!(made.len(), 2 * times.len(), "two in each second");
+    assert!(made.iter().all(|one| one.length == 1 && one.before != one.after));
+    let places: BTreeSet<&str> = made.iter().map(|one| one.at.as_str()).collect();
+    assert!(places.len() > times.len(), "other places each time: {places:?}");
 }

@@ -44,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "databases",
             "duration",
+            "nemeses",
             "remote",
             "report",
             "runner",

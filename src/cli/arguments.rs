@@ -25,6 +25,8 @@ infrastructure, 64 usage or declaration, 130/143 interrupted (after healing).";
 pub enum Command {
     /// Run a test: bring up, load, break, heal, judge, report
     Test(Test),
+    /// Say how many liars a database withstands, for each lie and each property
+    Scorecard(super::scorecard::Scorecard),
     /// Judge histories again: run folders, or files of other tools
     Check(Check),
     /// Write a history as Jepsen's EDN, for Elle, Knossos and others

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use perjury_checkers::{Expected, ModelName, Options, judge, liars, sentence, worst};
-use perjury_history::{Event, Finding, History, Judgement, NodeName, Phase, Value, Verdict};
+use perjury_checkers::{Expected, ModelName, Options, judge, sentence, worst};
+use perjury_history::{Event, Finding, History, Judgement, Phase, Value, Verdict};
 
+use super::account::Ledgers;
 use crate::config::RunSpec;
 use crate::databases::Claims;
 use crate::report;
@@ -44,18 +45,38 @@ pub fn judge_run(
     model: Option<ModelName>,
     budget: perjury_checkers::Budget,
 ) -> Result<Judged, JudgeError> {
+    let judgement = judge_alone(folder, model, budget)?;
+    let html = report::render(folder)?;
+    let report = folder.write_report(&html)?;
+    Ok(Judged { judgement, report })
+}
+
+/// Judges a run and writes its verdict.
+///
+/// # Errors
+/// As [`judge_run`].
+pub fn judge_alone(
+    folder: &RunFolder,
+    model: Option<ModelName>,
+    budget: perjury_checkers::Budget,
+) -> Result<Judgement, JudgeError> {
     let history = folder.history()?;
     let spec = folder.spec().ok();
     let environment = folder.environment().ok();
     let model = model_of(&history, model)?;
     let options = Options {
         model,
-        initial: Value::Nil,
+        initial: initial(model),
         expected: spec.as_ref().map(|spec| expected(spec, model)),
         budget,
     };
     let findings = judge(&history, &options);
-    let mut judgement = judgement(findings, &history, environment.as_ref(), spec.as_ref());
+    let ledgers = Ledgers::read(folder)?;
+    let claims = environment.as_ref().map(|environment| &environment.claims);
+    let accounting = ledgers.account(folder, &history, &findings, spec.as_ref(), claims);
+    let outside = claims.and_then(|claims| outside(claims, &history, &ledgers));
+    let mut judgement = judgement(findings, outside, environment.as_ref(), spec.as_ref());
+    judgement.accounting = accounting;
     if judgement.compromised.is_some() && failed_before_its_load(&history) {
         judgement.sentence = format!(
             "Nothing was asked of {}: the run failed before its load.",
@@ -63,9 +84,12 @@ pub fn judge_run(
         );
     }
     folder.write_judgement(&judgement)?;
-    let html = report::render(folder)?;
-    let report = folder.write_report(&html)?;
-    Ok(Judged { judgement, report })
+    Ok(judgement)
+}
+
+/// What an object holds at first in our own loads: every account of a bank holds nothing.
+fn initial(model: ModelName) -> Value {
+    if model == ModelName::Bank { Value::Int(0) } else { Value::Nil }
 }
 
 fn model_of(history: &History, model: Option<ModelName>) -> Result<ModelName, JudgeError> {
@@ -82,9 +106,14 @@ fn expected(spec: &RunSpec, model: ModelName) -> Expected {
     let mut calls: Vec<&str> = match &spec.workload.load {
         Spec::Register(_) => vec!["read", "write"],
         Spec::Set(_) => vec!["add", "read-all"],
+        Spec::Bank(_) => vec!["transfer", "read-accounts", "read"],
+        Spec::Pairs(_) => vec!["txn"],
     };
     if model == ModelName::CasRegister {
         calls.push("cas");
+    }
+    if model == ModelName::Kv {
+        calls.push("delete");
     }
     Expected {
         calls: calls.into_iter().map(str::to_owned).collect(),
@@ -110,26 +139,15 @@ fn subject(spec: Option<&RunSpec>) -> String {
 }
 
 /// Why an anomaly is outside the claim, if it is.
-fn outside(claims: &Claims, history: &History) -> Option<String> {
-    let liars = liars(history);
-    let names = || liars.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ");
-    let nodes = history.header.as_ref().map_or(0, |header| header.nodes.nodes.len());
-    let bound = claims.byzantine.most(nodes);
-    let beyond = (liars.len() > bound).then(|| {
-        format!(
-            "beyond the bound: {} lied or was corrupted, {} in all, and it claims to withstand \
-             {bound}",
-            names(),
-            liars.len()
-        )
-    });
+fn outside(claims: &Claims, history: &History, ledgers: &Ledgers) -> Option<String> {
+    let beyond = ledgers.beyond(claims, history);
     let reasons: Vec<String> = beyond.into_iter().chain(claims.exempt.clone()).collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 fn judgement(
     findings: Vec<Finding>,
-    history: &History,
+    exempt: Option<String>,
     environment: Option<&Environment>,
     spec: Option<&RunSpec>,
 ) -> Judgement {
@@ -140,14 +158,13 @@ fn judgement(
         (_, Some(ended)) => ended.compromised.clone(),
         (None, None) => None,
     };
-    let claims = environment.map(|environment| &environment.claims);
-    let exempt = claims.and_then(|claims| outside(claims, history));
     Judgement {
         schema: SCHEMA,
         verdict,
         sentence: sentence(&findings, &subject(spec), exempt.is_none()),
         compromised,
         outside_claim: exempt.filter(|_| verdict == Verdict::Invalid),
+        accounting: None,
         findings,
         judged_by: format!("perjury {}", env!("CARGO_PKG_VERSION")),
     }

@@ -1,5 +1,6 @@
 //! The command line: words to deeds, and what comes of them to an exit code.
 
+mod account;
 mod arguments;
 mod check;
 mod cluster;
@@ -11,7 +12,9 @@ mod judge;
 mod list;
 mod progress;
 mod report;
+mod scorecard;
 mod serve;
+mod single;
 mod test;
 
 pub use arguments::{Arguments, Command};
@@ -31,6 +34,7 @@ pub fn main() -> Exit {
     };
     match arguments.command {
         Command::Test(options) => test::run(&options),
+        Command::Scorecard(options) => scorecard::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Report(options) => report::run(&options),

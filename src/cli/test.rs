@@ -1,37 +1,19 @@
 //! `perjury test`: one run or a suite of them.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use perjury_history::{Finding, Verdict};
 use serde_json::json;
-use tokio::sync::watch;
 
 use super::arguments::Test;
-use super::judge::{JudgeError, Judged, judge_run};
-use super::progress::Live;
-use super::{Exit, complain};
+use super::judge::{Judged, judge_run};
+use super::single::{carry_out, cluster};
+use super::{Exit, account, complain};
 use crate::clusters::{self, ClusterError, Inventory, Places};
 use crate::config::{ConfigError, Expect, Kind, Names, RunSpec, Suite, load, load_run};
-use crate::runner::{self, RunError};
 use crate::seed::Seed;
-use crate::store::{Environment, RunFolder, StoreError};
-
-/// Why a run came to nothing.
-#[derive(Debug, thiserror::Error)]
-enum TestError {
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Run(#[from] RunError),
-    #[error(transparent)]
-    Judge(#[from] JudgeError),
-    #[error("cannot start: {0}")]
-    Start(#[from] std::io::Error),
-}
+use crate::store::{Environment, RunFolder};
 
 pub(super) fn run(options: &Test) -> Exit {
     let specs = match resolve(options) {
@@ -119,29 +101,12 @@ fn resolve(options: &Test) -> Result<Vec<RunSpec>, ConfigError> {
 }
 
 /// A seed from the system's randomness; the hasher of the standard library is keyed by it.
-fn draw_seed() -> Seed {
+pub(super) fn draw_seed() -> Seed {
     use std::hash::{BuildHasher, Hasher};
     Seed(std::hash::RandomState::new().build_hasher().finish())
 }
 
-/// The cluster of a run: one that is up already, or a new one, which is then ours to take down.
-fn cluster(
-    places: &Places,
-    spec: &RunSpec,
-    ours: &mut Vec<String>,
-) -> Result<Inventory, ClusterError> {
-    let name = spec.cluster.name();
-    if clusters::list(places).iter().any(|known| known == name)
-        && let Some(inventory) = clusters::inventory(places, name)?
-    {
-        return Ok(inventory);
-    }
-    let inventory = clusters::up(places, &spec.cluster, &|text| eprintln!("{text}"))?;
-    ours.push(name.to_owned());
-    Ok(inventory)
-}
-
-/// One run, in a thread of its own: a thread enters the cluster's network, the process does not.
+/// One run, judged and told.
 fn one(
     spec: &RunSpec,
     inventory: &Inventory,
@@ -154,13 +119,7 @@ fn one(
         "perjury: seed {}, {} on {}, {} under {}",
         spec.seed, names.database, names.cluster, names.workload, names.nemesis
     );
-    let result = std::thread::scope(|scope| {
-        let body = || in_thread(spec, inventory, &options.results, signal);
-        match scope.spawn(body).join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    });
+    let result = carry_out(spec, inventory, &options.results, Some(signal));
     let judged = result.and_then(|(folder, environment)| {
         let judged = judge_run(&folder, None, options.budget.build())?;
         Ok((folder, environment, judged))
@@ -177,51 +136,6 @@ fn one(
             Exit::Infrastructure
         }
     }
-}
-
-fn in_thread(
-    spec: &RunSpec,
-    inventory: &Inventory,
-    results: &Path,
-    signal: &Arc<AtomicU8>,
-) -> Result<(RunFolder, Environment), TestError> {
-    clusters::enter_thread(inventory)?;
-    let folder = RunFolder::create(results, spec)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let environment = runtime.block_on(async {
-        let (stop, stopped) = watch::channel(false);
-        let listening = listen(stop, Arc::clone(signal))?;
-        let live = Live::new();
-        let result = runner::run(spec, inventory, &folder, stopped, &live).await;
-        listening.abort();
-        Ok::<_, TestError>(result?)
-    })?;
-    Ok((folder, environment))
-}
-
-/// The first signal asks for an orderly end; the second ends at once, and the nodes heal
-/// themselves because their agents lose us.
-fn listen(
-    stop: watch::Sender<bool>,
-    signal: Arc<AtomicU8>,
-) -> std::io::Result<tokio::task::JoinHandle<()>> {
-    use tokio::signal::unix::{SignalKind, signal as on};
-    let mut interrupt = on(SignalKind::interrupt())?;
-    let mut terminate = on(SignalKind::terminate())?;
-    Ok(tokio::spawn(async move {
-        loop {
-            let number = tokio::select! {
-                _ = interrupt.recv() => 2,
-                _ = terminate.recv() => 15,
-            };
-            if signal.swap(number, Relaxed) != 0 {
-                eprintln!("perjury: ending at once; the nodes heal themselves");
-                std::process::exit(i32::from(Exit::Interrupted(number).code()));
-            }
-            eprintln!("perjury: interrupted; healing, collecting and judging what there is");
-            stop.send_replace(true);
-        }
-    }))
 }
 
 /// What an exit means where something else than no anomaly is expected.
@@ -256,6 +170,9 @@ fn tell(
         if let Some(anomaly) = first {
             eprintln!("perjury: {}: {}", anomaly.kind, anomaly.detail);
         }
+    }
+    for line in judgement.accounting.iter().flat_map(account::lines) {
+        eprintln!("perjury: {line}");
     }
     let path = folder.path().display();
     eprintln!("perjury: report  {}", judged.report.display());

@@ -13,7 +13,7 @@ pub(super) fn up(spec: &ProcessesSpec) -> Result<Inventory, ClusterError> {
         let [_, last] = number.to_be_bytes();
         Member {
             name: address::node_name(number).into(),
-            address: IpAddr::V4(Ipv4Addr::new(127, 77, 0, last)),
+            address: IpAddr::V4(Ipv4Addr::new(127, 77, spec.block, last)),
             other_address: None,
             reach: Reach::LocalProcess,
         }

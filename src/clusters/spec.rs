@@ -135,11 +135,13 @@ pub struct ProcessesSpec {
     pub name: String,
     /// How many: `n1` at 127.77.0.1, `n2` at 127.77.0.2, ...
     pub nodes: u16,
+    /// The third number of their addresses: clusters of different names coexist if it differs.
+    pub block: u8,
 }
 
 impl Default for ProcessesSpec {
     fn default() -> ProcessesSpec {
-        ProcessesSpec { name: "processes".into(), nodes: 5 }
+        ProcessesSpec { name: "processes".into(), nodes: 5, block: 0 }
     }
 }
 

@@ -65,11 +65,14 @@ declarations! {
         "hotstuff" "hotstuff-published" "hotstuff-quorum-reads" "hotstuff-single-reads"
         "postgres" "postgres-async" "postgres-async-commit" "postgres-checksums"
         "postgres-standby-reads" "postgres-sync" "redis"
-        "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply";
-    Workload "workloads": "register" "set";
+        "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply"
+        "toy-partial-transfers" "toy-resurrected-deletes";
+    Workload "workloads": "bank" "pairs" "register" "register-deletes" "set";
     Nemesis "nemeses":
-        "all" "bit-rot" "crash-one" "crashes" "demo" "equivocation" "false-promises" "liars"
-        "memory" "none" "partitions" "pauses";
+        "all" "bit-rot" "cold-rot" "colluders" "crash-one" "crashes" "demo" "equivocation"
+        "etcd-db-rot" "etcd-wal-rot" "false-promises" "flip-flop" "liars" "lying-link"
+        "malicious-primary" "memory" "none" "partisan" "partitions" "pauses" "replays" "upsets"
+        "wire";
     Suite "suites": "demo" "demo-docker" "hotstuff" "toy";
 }
 

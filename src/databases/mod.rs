@@ -13,6 +13,7 @@ mod plan;
 pub mod postgres;
 #[cfg(feature = "db-redis")]
 pub mod redis;
+mod sign;
 pub mod toy;
 mod wire;
 
@@ -24,6 +25,7 @@ use perjury_history::{Call, Cause, Framing, Node, NodeName, Reply, Testimony, To
 use serde::{Deserialize, Serialize};
 
 pub use plan::{Plan, Program, Step, Upload};
+pub use sign::Sign;
 
 /// A future in a box, so that the traits here can be trait objects.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -145,9 +147,13 @@ pub trait Database: Send + Sync {
         None
     }
 
-    /// Does the node say that it is healthy, as a load balancer would ask it? `None` if it has no
-    /// such question.
-    fn probe<'a>(&'a self, _node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+    /// Does the node say that it is healthy, as a load balancer would ask it? `None` if there is no
+    /// such question, or nothing runs there.
+    fn probe<'a>(
+        &'a self,
+        _node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<(), Cause>>> {
         None
     }
 
@@ -158,6 +164,11 @@ pub trait Database: Send + Sync {
     /// Its connections. Without ports it cannot be lied to on the wire.
     fn wires(&self) -> Wires {
         Wires::default()
+    }
+
+    /// What its logs say when it notices damage; nothing if nobody has looked.
+    fn signs(&self) -> &'static [Sign] {
+        &[]
     }
 
     /// The nodes that hold themselves for primary at this moment; several in a split brain.

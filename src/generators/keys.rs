@@ -9,6 +9,11 @@ use perjury_history::{Call, Key, Outcome};
 use super::{Boxed, Context, Generator, Next};
 use crate::seed::Stream;
 
+/// The name of the key with that number.
+pub fn numbered(number: u64) -> Key {
+    Key::from(format!("k{number}"))
+}
+
 /// A generator for each of many keys, several keys at a time.
 pub struct PerKey<F> {
     make: F,
@@ -37,7 +42,7 @@ impl<F: FnMut(Key) -> Boxed + Send> PerKey<F> {
         if self.next_key == self.last_key {
             return None;
         }
-        let key = Key::from(format!("k{}", self.next_key));
+        let key = numbered(self.next_key);
         self.next_key += 1;
         Some((key.clone(), (self.make)(key)))
     }

@@ -16,7 +16,7 @@ mod time;
 
 pub use combine::{FromFn, Limit, Mix, Phases, UntilOk};
 pub use free::Free;
-pub use keys::PerKey;
+pub use keys::{PerKey, numbered};
 pub use time::{Delayed, Rate, TimeLimit};
 
 use perjury_history::{Call, Nanos, Outcome, Process};

@@ -14,6 +14,7 @@ use perjury_history::{Cut, Fault, FaultId, Injection, NodeName};
 use tokio::task::JoinSet;
 
 use super::lies::{Ledger, Lies};
+use super::rot::Shower;
 use crate::databases::Plan;
 use crate::remote::{AgentError, AgentHandle};
 
@@ -39,6 +40,7 @@ pub struct Hands {
     pub(super) nodes: BTreeMap<NodeName, Hand>,
     pub(super) lies: Lies,
     cuts: BTreeMap<FaultId, Vec<Cut>>,
+    pub(super) showers: BTreeMap<FaultId, Shower>,
 }
 
 /// Sends one request to each of several nodes at the same time.
@@ -57,10 +59,18 @@ pub(super) async fn each(
     answers
 }
 
+/// Does a node refuse because it cannot, so that the fault is to be skipped?
+pub(super) fn is_inability(kind: FailureKind) -> bool {
+    use FailureKind::{BadRequest, NotFound, NotPermitted, Unsupported};
+    matches!(kind, BadRequest | NotFound | NotPermitted | Unsupported)
+}
+
 impl Hands {
-    /// The hands of a cluster. Lies that are told are written to the ledger.
-    pub fn new(nodes: BTreeMap<NodeName, Hand>, ledger: Ledger) -> Hands {
-        Hands { nodes, lies: Lies::new(ledger), cuts: BTreeMap::new() }
+    /// The hands of a cluster. Lies that are told are written to the ledger; those of insiders
+    /// come from the pool.
+    pub fn new(nodes: BTreeMap<NodeName, Hand>, ledger: Ledger, pool: Vec<String>) -> Hands {
+        let (cuts, showers) = (BTreeMap::new(), BTreeMap::new());
+        Hands { nodes, lies: Lies::new(ledger, pool), cuts, showers }
     }
 
     /// Injects a fault and looks whether it took effect.
@@ -195,6 +205,12 @@ impl Hands {
     }
 
     async fn restart(&self, nodes: &[NodeName]) -> Result<Injection, AgentError> {
+        self.end(nodes).await?;
+        self.start(nodes).await
+    }
+
+    /// Asks the databases of these nodes to end, and sees that they do.
+    pub(super) async fn end(&self, nodes: &[NodeName]) -> Result<(), AgentError> {
         let stop = |hand: &Hand| {
             let name = hand.plan.services.first()?.name.clone();
             Some(Body::Stop { name, grace_ms: GRACE_MS })
@@ -207,7 +223,7 @@ impl Hands {
         for (_, answer) in each(self.requests(nodes, stop)).await {
             answer?;
         }
-        self.start(nodes).await
+        Ok(())
     }
 
     async fn cut(&mut self, id: FaultId, cuts: &[Cut]) -> Result<Injection, AgentError> {

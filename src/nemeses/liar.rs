@@ -7,7 +7,7 @@ use perjury_history::{
     Deceived, Framing, Instead, Lie, Lying, NodeName, Omit, On, Part, Tell, Topology,
 };
 
-use super::{Deceit, Targets, Whomever};
+use super::{Deceit, Whomever};
 use crate::databases::Wires;
 use crate::seed::Stream;
 
@@ -39,17 +39,43 @@ impl Deceit {
             nodes,
             deceived,
             ports: self.ports.clone().unwrap_or_else(|| wire.ports.clone()),
-            framing: self.framing.unwrap_or(wire.framing),
-            lies: self.lies.clone(),
+            // Packets are no messages.
+            framing: self.framing.unwrap_or(match self.wire {
+                true => Framing::None,
+                false => wire.framing,
+            }),
+            lies: self.lies.iter().map(|lie| self.informed(lie)).collect(),
             // A number that every reader of JSON keeps.
             seed: stream.below(1 << 53),
             collude: self.collude,
+            wire: self.wire,
         }
+    }
+
+    /// The lie as somebody tells it who may know the run's secret.
+    fn informed(&self, lie: &Lie) -> Lie {
+        let mut lie = lie.clone();
+        if let Tell::Substitute(instead) | Tell::Equivocate(instead) = &mut lie.tell
+            && self.insider
+            && *instead == Instead::Forged
+        {
+            *instead = Instead::Insider;
+        }
+        lie
+    }
+
+    /// Does somebody else lie when somebody else becomes primary?
+    pub fn follows(&self) -> bool {
+        self.follow && self.aims_at_primaries()
     }
 
     /// Has somebody to be asked who is primary?
     pub fn aims_at_primaries(&self) -> bool {
-        self.targets == Targets::Primaries || self.deceive == Whomever::Nodes(Targets::Primaries)
+        let whom = match &self.deceive {
+            Whomever::Nodes(targets) => targets.aims_at_primaries(),
+            Whomever::Clients | Whomever::Peers => false,
+        };
+        self.targets.aims_at_primaries() || whom
     }
 }
 
@@ -79,9 +105,13 @@ pub(super) fn liar(
         }
     };
     let place = lying.nodes.iter().position(|other| other == node).unwrap_or(0) as u64;
+    let ports = lying.ports.clone();
     agent::Liar {
         name: name.to_owned(),
-        place: agent::Place::Transparent { ports: lying.ports.clone(), with, dialled_by },
+        place: match lying.wire {
+            true => agent::Place::Wire { ports, with, dialled_by },
+            false => agent::Place::Transparent { ports, with, dialled_by },
+        },
         framing: match lying.framing {
             Framing::None => agent::FramingName::None,
             Framing::Resp => agent::FramingName::Resp,
@@ -90,6 +120,8 @@ pub(super) fn liar(
         },
         pattern: Default::default(),
         seed: if lying.collude { lying.seed } else { lying.seed.wrapping_add(place << 53) },
+        // All clients dial from the controller.
+        by_connection: lying.deceived == Deceived::Clients,
         lies: lying.lies.iter().map(|one| lie(one, pool)).collect(),
     }
 }
@@ -144,6 +176,7 @@ fn tell(tell: &Tell, pool: &[String]) -> agent::Tell {
         Tell::Equivocate(other) => agent::Tell::Equivocate(instead(other)),
         Tell::Acknowledge => agent::Tell::Acknowledge,
         Tell::Default { value } => agent::Tell::Default { value: value.clone() },
+        Tell::Refuse { text, done } => agent::Tell::Refuse { text: text.clone(), done: *done },
         Tell::Truncate { within } => agent::Tell::Truncate { within: *within },
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use perjury_agent::protocol::{Answer, Body, FailureKind};
+use perjury_agent::protocol::{Answer, Body};
 use perjury_agent::proxy::{Deeds, Told, Way};
 use perjury_history::{FaultId, Injection, Instead, LieTold, Lying, NodeName, Tell, Value};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::hands::{Hands, each};
+use super::hands::{Hands, each, is_inability};
 use super::liar;
 use crate::remote::{AgentError, AgentHandle};
 
@@ -125,13 +125,15 @@ struct Active {
 /// The lies of a run.
 pub(super) struct Lies {
     ledger: Ledger,
+    /// What insiders may say.
+    pool: Vec<String>,
     active: BTreeMap<FaultId, Active>,
     finished: BTreeMap<FaultId, Injection>,
 }
 
 impl Lies {
-    pub(super) fn new(ledger: Ledger) -> Lies {
-        Lies { ledger, active: BTreeMap::new(), finished: BTreeMap::new() }
+    pub(super) fn new(ledger: Ledger, pool: Vec<String>) -> Lies {
+        Lies { ledger, pool, active: BTreeMap::new(), finished: BTreeMap::new() }
     }
 
     pub(super) fn ledger(&self) -> &Ledger {
@@ -158,7 +160,7 @@ impl Hands {
             .filter_map(|node| Some((node.clone(), Arc::clone(&self.nodes.get(node)?.agent))))
             .collect();
         let request = |(node, agent): &(NodeName, Arc<AgentHandle>)| {
-            let liar = liar::liar(&name, lying, node, &all, &addresses, &[]);
+            let liar = liar::liar(&name, lying, node, &all, &addresses, &self.lies.pool);
             (node.clone(), Arc::clone(agent), Body::Lie(liar))
         };
         let mut refused = None;
@@ -204,7 +206,9 @@ impl Hands {
             () if lying.ports.is_empty() => {
                 "the database does not say on which ports it speaks; add `ports` to the lie"
             }
-            () if lying.lies.iter().any(insider) => "there are no seals of an insider in this run",
+            () if self.lies.pool.is_empty() && lying.lies.iter().any(insider) => {
+                "the values of this run are no text seals: an insider has none to tell"
+            }
             () => return None,
         };
         Some(why.to_owned())
@@ -271,11 +275,6 @@ impl Hands {
     pub fn told(&mut self, id: FaultId) -> Option<Injection> {
         self.lies.finished.remove(&id)
     }
-}
-
-fn is_inability(kind: FailureKind) -> bool {
-    use FailureKind::{BadRequest, NotPermitted, Unsupported};
-    matches!(kind, BadRequest | NotPermitted | Unsupported)
 }
 
 fn lock(known: &Mutex<Known>) -> std::sync::MutexGuard<'_, Known> {

@@ -6,6 +6,7 @@
 
 mod grudge;
 mod hands;
+mod insiders;
 mod liar;
 mod lies;
 mod rot;
@@ -14,11 +15,12 @@ mod target;
 
 use std::time::Duration;
 
-use perjury_history::{Framing, Lie, Rot};
+use perjury_history::{Framing, Instead, Lie, Rot, Tell};
 use serde::{Deserialize, Serialize};
 
 pub use grudge::Shape;
 pub use hands::{Hand, Hands};
+pub use insiders::insiders;
 pub use lies::Ledger;
 pub use schedule::{Act, Step, schedule};
 pub use target::Targets;
@@ -39,6 +41,20 @@ pub struct Spec {
 impl Default for Spec {
     fn default() -> Spec {
         Spec { order: Order::InTurn, settle: Duration::from_secs(3), fault: Vec::new() }
+    }
+}
+
+impl Spec {
+    /// Does anybody lie who knows the run's secret?
+    pub fn has_insiders(&self) -> bool {
+        let is_one = |lie: &Lie| {
+            use Instead::Insider;
+            matches!(lie.tell, Tell::Substitute(Insider) | Tell::Equivocate(Insider))
+        };
+        self.fault.iter().any(|track| match &track.inject {
+            Word::Lie(deceit) => deceit.insider || deceit.lies.iter().any(is_one),
+            _ => false,
+        })
     }
 }
 
@@ -118,6 +134,15 @@ pub struct Deceit {
     /// All liars tell one story.
     #[serde(default)]
     pub collude: bool,
+    /// The liars know the run's secret: what they forge has a valid code, and nobody wrote it.
+    #[serde(default)]
+    pub insider: bool,
+    /// When other nodes become primaries while they lie, those lie instead.
+    #[serde(default)]
+    pub follow: bool,
+    /// In the packets, with mended checksums, instead of by a proxy.
+    #[serde(default)]
+    pub wire: bool,
     /// Instead of the ports that the database says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<u16>>,

@@ -19,11 +19,18 @@ pub enum Targets {
     Primaries,
     /// Every node.
     All,
+    /// So many: those that hold themselves for primary first, the others at random.
+    Count(usize),
     /// These.
     Nodes(Vec<NodeName>),
 }
 
 impl Targets {
+    /// Has somebody to be asked who is primary?
+    pub fn aims_at_primaries(&self) -> bool {
+        matches!(self, Targets::Primaries | Targets::Count(_))
+    }
+
     /// The nodes that are meant, in the order of the topology. None of them when the primaries are
     /// meant and nobody is.
     pub fn choose(
@@ -38,6 +45,7 @@ impl Targets {
             Targets::Minority => names.len().saturating_sub(1) / 2,
             Targets::Majority => topology.majority(),
             Targets::All => names.len(),
+            Targets::Count(count) => *count,
             Targets::Primaries => {
                 names.retain(|name| primaries.contains(name));
                 return names;
@@ -48,6 +56,9 @@ impl Targets {
             }
         };
         stream.shuffle(&mut names);
+        if matches!(self, Targets::Count(_)) {
+            names.sort_by_key(|name| !primaries.contains(name));
+        }
         names.truncate(count);
         topology.names().into_iter().filter(|name| names.contains(name)).collect()
     }

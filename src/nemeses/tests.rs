@@ -145,7 +145,17 @@ fn deceit(targets: Targets, deceive: Whomever) -> Deceit {
         words: Vec::new(),
         spare: Vec::new(),
     };
-    Deceit { targets, deceive, lies: vec![lie], collude: false, ports: None, framing: None }
+    Deceit {
+        targets,
+        deceive,
+        lies: vec![lie],
+        collude: false,
+        insider: false,
+        follow: false,
+        wire: false,
+        ports: None,
+        framing: None,
+    }
 }
 
 fn wires() -> Wires {
@@ -193,6 +203,7 @@ fn agents_are_told_whom_to_deceive_and_colluders_have_one_seed() {
     let Place::Transparent { with, dialled_by, .. } = &clients[0].place else { panic!() };
     assert_eq!((with, dialled_by), (&Who::Except(vec![ip(1), ip(2), ip(3)]), &DialledBy::Them));
     assert_eq!(clients[0].seed, clients[1].seed);
+    assert!(clients[0].by_connection);
     let peers = told(Whomever::Peers, false);
     let Place::Transparent { with: Who::Only(others), dialled_by, .. } = &peers[0].place else {
         panic!()
@@ -200,6 +211,54 @@ fn agents_are_told_whom_to_deceive_and_colluders_have_one_seed() {
     assert_eq!(*dialled_by, DialledBy::Either);
     assert!((2..=3).contains(&others.len()));
     assert_ne!(peers[0].seed, peers[1].seed);
+    assert!(!peers[0].by_connection);
+}
+
+#[test]
+fn an_insider_forges_from_its_pool_and_keeps_the_other_lies() {
+    use perjury_agent::proxy::spec as agent;
+    let mut deceit = deceit(Targets::One, Whomever::Clients);
+    let one = deceit.lies[0].clone();
+    let tells = [Instead::Forged, Instead::Replayed]
+        .map(|instead| [Tell::Substitute(instead), Tell::Equivocate(instead)]);
+    deceit.lies = tells.concat().into_iter().map(|tell| Lie { tell, ..one.clone() }).collect();
+    let names = topology(3).names();
+    let pool = vec!["pj1runrunrnkeyaaanobody22procsmacmacmacmacm".to_owned()];
+    let mut told = |insider| -> Vec<agent::Tell> {
+        deceit.insider = insider;
+        let lying = deceit.choose(&topology(3), &[], &wires(), &mut stream());
+        let liar = liar::liar("f", &lying, &lying.nodes[0], &names, &addresses, &pool);
+        liar.check().unwrap();
+        liar.lies.into_iter().map(|lie| lie.tell).collect()
+    };
+    let of = |forged: agent::Instead| {
+        use agent::Tell::{Equivocate, Substitute};
+        let replayed = agent::Instead::Replayed;
+        let (both, others) = (
+            [Substitute(forged.clone()), Equivocate(forged)],
+            [Substitute(replayed.clone()), Equivocate(replayed)],
+        );
+        [both, others].concat()
+    };
+    assert_eq!(told(false), of(agent::Instead::Forged));
+    assert_eq!(told(true), of(agent::Instead::Insider(pool.clone())));
+}
+
+#[test]
+fn in_packets_there_are_no_messages_and_the_ends_are_the_same() {
+    use perjury_agent::proxy::spec::{FramingName, Place};
+    let mut deceit = deceit(Targets::One, Whomever::Clients);
+    let names = topology(3).names();
+    let mut liar = |wire| {
+        deceit.wire = wire;
+        let lying = deceit.choose(&topology(3), &[], &wires(), &mut stream());
+        liar::liar("f", &lying, &lying.nodes[0], &names, &addresses, &[])
+    };
+    let (proxy, packets) = (liar(false), liar(true));
+    packets.check().unwrap();
+    assert_eq!((proxy.framing, packets.framing), (FramingName::Http, FramingName::None));
+    let Place::Transparent { ports, with, dialled_by } = proxy.place else { panic!() };
+    assert_eq!(packets.place, Place::Wire { ports, with, dialled_by });
 }
 
 /// The words of `lies.jsonl` come from the agents, those of the plan from the history.
@@ -224,6 +283,7 @@ fn every_lie_has_one_word_on_both_sides_and_agents_accept_it() {
         Tell::Equivocate(Instead::Forged),
         Tell::Acknowledge,
         Tell::Default { value: "0".into() },
+        Tell::Refuse { text: "no".into(), done: true },
         Tell::Truncate { within: 2 },
     ];
     let mut deceit = deceit(Targets::One, Whomever::Clients);

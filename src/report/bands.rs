@@ -19,7 +19,7 @@ const MOST_BANDS: usize = 150;
 const LANES: usize = 3;
 const LANE: f64 = 15.0;
 /// The height of the strip that names the phases, below the axis.
-pub const PHASE_STRIP: f64 = 40.0;
+const PHASE_STRIP: f64 = 40.0;
 
 /// One band.
 #[derive(Clone, Debug)]
@@ -192,6 +192,15 @@ fn title(life: &FaultLife, until: Nanos) -> String {
         format::moment(life.from),
         format::moment(until)
     )
+}
+
+/// Begins a plot of that height, with everything that stands behind the data.
+pub fn plot(survey: &Survey, bands: &Bands, height: f64, label: &str) -> (Svg, Frame) {
+    let top = bands.height() + 8.0;
+    let frame = Frame { top, bottom: top + height, span: survey.span };
+    let mut svg = Svg::new(Frame::WIDTH, frame.bottom + PHASE_STRIP, label);
+    bands.draw(&mut svg, &frame);
+    (svg, frame)
 }
 
 /// Draws where phases begin, and a strip with their names below the axis.

@@ -23,7 +23,7 @@ pub struct Chart {
     /// The drawing.
     pub svg: String,
     /// The heads of the table's columns.
-    pub heads: Vec<&'static str>,
+    pub heads: Vec<String>,
     /// Its rows.
     pub rows: Vec<Vec<String>>,
 }
@@ -100,16 +100,8 @@ fn phases(survey: &Survey) -> Vec<String> {
     survey.phases.iter().take(32).map(tell).collect()
 }
 
-/// Begins a plot of that height, with everything that stands behind the data.
-fn begin(survey: &Survey, bands: &Bands, height: f64, label: &str) -> (Svg, Frame) {
-    let top = bands.height() + 8.0;
-    let frame = Frame { top, bottom: top + height, span: survey.span };
-    let mut svg = Svg::new(Frame::WIDTH, frame.bottom + bands::PHASE_STRIP, label);
-    bands.draw(&mut svg, &frame);
-    (svg, frame)
-}
-
-fn finish(
+/// Ends a plot whose data are by interval: `tell` says what is in one.
+pub fn finish(
     mut svg: Svg,
     frame: &Frame,
     survey: &Survey,
@@ -137,7 +129,7 @@ fn finish(
 }
 
 fn scatter(survey: &Survey, bands: &Bands) -> (Chart, u64) {
-    let (mut svg, frame) = begin(survey, bands, 260.0, "Latency of each operation over time");
+    let (mut svg, frame) = bands::plot(survey, bands, 260.0, "Latency of each operation over time");
     let least = survey.latencies.iter().filter_map(|all| all.least()).min().unwrap_or(1);
     let most = survey.latencies.iter().filter_map(|all| all.most()).max().unwrap_or(1);
     let decades = Decades::over(least, most);
@@ -165,8 +157,12 @@ fn scatter(survey: &Survey, bands: &Bands) -> (Chart, u64) {
     let rows = rows(survey, |_, interval| {
         interval.slowest.iter().map(|slowest| slowest.map_or("–".into(), format::length)).collect()
     });
-    let heads = vec!["from", "slowest ok", "slowest fail", "slowest info"];
+    let heads = heads(["from", "slowest ok", "slowest fail", "slowest info"]);
     (Chart { svg: finish(svg, &frame, survey, slowest), heads, rows }, dots.count)
+}
+
+fn heads<const MANY: usize>(heads: [&str; MANY]) -> Vec<String> {
+    heads.map(str::to_owned).to_vec()
 }
 
 fn rows(survey: &Survey, cells: impl Fn(usize, &Interval) -> Vec<String>) -> Vec<Vec<String>> {
@@ -178,7 +174,7 @@ fn rows(survey: &Survey, cells: impl Fn(usize, &Interval) -> Vec<String>) -> Vec
 }
 
 fn quantiles(survey: &Survey, bands: &Bands) -> Chart {
-    let (mut svg, frame) = begin(survey, bands, 180.0, "Latency quantiles over time");
+    let (mut svg, frame) = bands::plot(survey, bands, 180.0, "Latency quantiles over time");
     let of =
         |interval: &Interval| QUANTILES.map(|(_, share, _)| interval.latencies.quantile(share));
     let all: Vec<[Option<Nanos>; 3]> = survey.intervals.iter().map(of).collect();
@@ -199,12 +195,12 @@ fn quantiles(survey: &Survey, bands: &Bands) -> Chart {
         cells.extend(of(interval).map(|latency| latency.map_or("–".into(), format::length)));
         cells
     });
-    let heads = vec!["from", "ok", "p50", "p95", "p99"];
+    let heads = heads(["from", "ok", "p50", "p95", "p99"]);
     Chart { svg: finish(svg, &frame, survey, words), heads, rows }
 }
 
 fn throughput(survey: &Survey, bands: &Bands) -> Chart {
-    let (mut svg, frame) = begin(survey, bands, 160.0, "Operations a second over time");
+    let (mut svg, frame) = bands::plot(survey, bands, 160.0, "Operations a second over time");
     let rate = |at: usize, interval: &Interval, kind: Kind| {
         let (from, until) = survey.bounds(at);
         interval.ended[kind as usize] as f64 * 1e9 / (until - from).max(1) as f64
@@ -231,13 +227,13 @@ fn throughput(survey: &Survey, bands: &Bands) -> Chart {
         named.collect::<Vec<_>>().join(", ")
     };
     let rows = rows(survey, |at, interval| cells(at, interval).to_vec());
-    let heads = vec!["from", "ok a second", "fail a second", "info a second"];
+    let heads = heads(["from", "ok a second", "fail a second", "info a second"]);
     Chart { svg: finish(svg, &frame, survey, words), heads, rows }
 }
 
 /// A line through the middles of the intervals; where there is no value it is interrupted, and a
 /// value between two gaps is a short stroke.
-fn draw_line(
+pub fn draw_line(
     svg: &mut Svg,
     frame: &Frame,
     survey: &Survey,

@@ -1,9 +1,10 @@
 //! The anomalies of a run: the clearest one drawn and listed, the others in short.
 
-use perjury_history::{Accusation, Anomaly, Confidence, Index, Outcome};
+use perjury_history::{Accusation, Anomaly, Index, Outcome};
 use serde::Serialize;
 
 use super::bands::Bands;
+use super::charges;
 use super::escape;
 use super::evidence::{self, Evidence, FEW_WITNESSES, MOST_WITNESSES};
 use super::format;
@@ -11,6 +12,7 @@ use super::label;
 use super::record::Witness;
 use super::survey::Survey;
 use super::timeline;
+use super::values::Values;
 
 /// All of them.
 #[derive(Debug, Serialize)]
@@ -28,6 +30,8 @@ pub struct Anomalies {
 /// One anomaly.
 #[derive(Debug, Serialize)]
 pub struct Told {
+    /// Its number among all that are listed, from 1.
+    pub number: usize,
     /// Its kind.
     pub kind: &'static str,
     /// Its object.
@@ -67,40 +71,40 @@ pub struct Row {
 }
 
 /// What is to be told; `None` if no anomaly was proved.
-pub fn anomalies(evidence: &Evidence, bands: &Bands) -> Option<Anomalies> {
+pub fn anomalies(evidence: &Evidence, bands: &Bands, values: &Values<'_>) -> Option<Anomalies> {
     let all = evidence.anomalies();
     let (first, others) = all.split_first()?;
-    let mut told = tell(first, &evidence.survey, MOST_WITNESSES);
+    let survey = &evidence.survey;
+    let mut told = tell((1, first), survey, values, MOST_WITNESSES);
     let witnesses = evidence.survey.witnesses_of(evidence::last(&first.witnesses, MOST_WITNESSES));
     if !witnesses.is_empty() {
-        told.svg = Some(timeline::draw(&witnesses, accused(first, &witnesses), bands));
+        told.svg = Some(timeline::draw(&witnesses, accused(first, &witnesses), bands, values));
     }
     Some(Anomalies {
         first: told,
         others: others
             .iter()
-            .map(|anomaly| tell(anomaly, &evidence.survey, FEW_WITNESSES))
+            .enumerate()
+            .map(|(at, anomaly)| tell((at + 2, anomaly), survey, values, FEW_WITNESSES))
             .collect(),
         count: format::counted(evidence.anomaly_count(), "anomaly", "anomalies"),
         not_shown: evidence.anomaly_count().saturating_sub(all.len() as u64),
     })
 }
 
-/// The last answer that one of the accused nodes gave among the witnesses: a checker cites what
-/// an answer contradicts before the answer.
+/// The answer in question, if it is among these.
 fn accused(anomaly: &Anomaly, witnesses: &[&Witness]) -> Option<Index> {
     let answered = |witness: &&&Witness| matches!(witness.end, Some((_, Outcome::Ok(_))));
-    // Those who are held to have lied, if that is known of anybody; else all in question.
-    let sure = |accused: &&Accusation| accused.confidence > Confidence::Unknown;
-    let liars: Vec<_> = anomaly.accused.iter().filter(sure).map(|one| &one.node).collect();
-    let named = |witness: &&&Witness| match liars.as_slice() {
-        [] => anomaly.nodes.contains(&witness.node),
-        liars => liars.contains(&&witness.node),
-    };
-    witnesses.iter().rev().filter(answered).find(named).map(|witness| witness.index)
+    let answers = witnesses.iter().filter(answered);
+    charges::in_question(anomaly, answers.map(|witness| (witness.index, witness.answerer())))
 }
 
-fn tell(anomaly: &Anomaly, survey: &Survey, most: usize) -> Told {
+fn tell(
+    (number, anomaly): (usize, &Anomaly),
+    survey: &Survey,
+    values: &Values<'_>,
+    most: usize,
+) -> Told {
     let cited = evidence::last(&anomaly.witnesses, most);
     let witnesses = survey.witnesses_of(cited);
     let accused = accused(anomaly, &witnesses);
@@ -110,6 +114,7 @@ fn tell(anomaly: &Anomaly, survey: &Survey, most: usize) -> Told {
     processes.sort_unstable();
     processes.dedup();
     Told {
+        number,
         kind: anomaly.kind.name(),
         key: anomaly.key.as_ref().map(|key| escape::clip(key.as_str(), 200)),
         nodes: anomaly.nodes.iter().map(|node| escape::clip(node.as_str(), 80)).collect(),
@@ -117,7 +122,7 @@ fn tell(anomaly: &Anomaly, survey: &Survey, most: usize) -> Told {
         detail: escape::clip(&anomaly.detail, 2500),
         cut: anomaly.witnesses.len() - cited.len(),
         missing: cited.len() - witnesses.len(),
-        rows: witnesses.iter().map(|witness| row(witness, accused, digits)).collect(),
+        rows: witnesses.iter().map(|witness| row(witness, accused, digits, values)).collect(),
         svg: None,
         rows_left_out: processes.len().saturating_sub(timeline::MOST_ROWS),
     }
@@ -127,7 +132,7 @@ fn accusation(accused: &Accusation) -> (String, &'static str) {
     (escape::clip(accused.node.as_str(), 80), accused.confidence.name())
 }
 
-fn row(witness: &Witness, accused: Option<Index>, digits: usize) -> Row {
+fn row(witness: &Witness, accused: Option<Index>, digits: usize, values: &Values<'_>) -> Row {
     let moment = |time| format::precise(time, digits);
     let outcome = witness.end.as_ref().map(|end| &end.1);
     let (until, took) = match &witness.end {
@@ -140,9 +145,12 @@ fn row(witness: &Witness, accused: Option<Index>, digits: usize) -> Row {
     Row {
         index: witness.index.to_string(),
         process: witness.process,
-        node: escape::clip(witness.node.as_str(), 80),
-        call: label::call(&witness.call),
-        answer: label::answer(outcome),
+        node: match witness.answerer() {
+            by if *by == witness.node => escape::clip(by.as_str(), 80),
+            by => escape::clip(&format!("{}, answered by {by}", witness.node), 160),
+        },
+        call: label::call(&witness.call, values),
+        answer: label::answer(&witness.call, outcome, values),
         raw: label::raw(&witness.call, outcome),
         outcome: outcome.map_or("open", Outcome::name),
         from: moment(witness.start),

@@ -7,7 +7,10 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use perjury_history::{Anomaly, Index, Judgement, Truncation};
+use perjury_history::seal::Seals;
+use perjury_history::{
+    Anomaly, Event, History, Index, Judgement, Nanos, NodeName, Operation, Topology, Truncation,
+};
 
 use super::survey::{Survey, survey};
 use crate::store::{Environment, RunFolder, StoreError};
@@ -34,6 +37,14 @@ pub struct Evidence {
     pub judgement: Result<Judgement, String>,
     /// What happened; empty if the history cannot be read.
     pub survey: Survey,
+    /// All nodes in their declared order.
+    pub nodes: Topology,
+    /// What the values certify themselves by, if they do.
+    pub seals: Option<Seals>,
+    /// All operations, with those of the scrub at the end; none of an ill-formed history.
+    pub operations: Vec<Operation>,
+    /// Each probe of a node's health: when, of whom, and did it say that it is healthy?
+    pub probes: Vec<(Nanos, NodeName, bool)>,
     /// Why the history cannot be read, if so.
     pub unreadable: Option<String>,
     /// Where it was cut off, if so.
@@ -49,10 +60,12 @@ impl Evidence {
     pub fn of(folder: &RunFolder) -> Evidence {
         let judgement = folder.judgement().map_err(|error| why(folder, &error));
         let cited = judgement.as_ref().map(cited).unwrap_or_default();
-        let (surveyed, unreadable, truncation) = match folder.history() {
-            Ok(history) => (survey(&history.entries, &cited), None, history.truncation),
-            Err(error) => (survey(&[], &cited), Some(why(folder, &error)), None),
+        let (history, unreadable) = match folder.history() {
+            Ok(history) => (history, None),
+            Err(error) => (History::default(), Some(why(folder, &error))),
         };
+        let header = history.header.clone();
+        let (nodes, seals) = header.map(|head| (head.nodes, head.seals)).unwrap_or_default();
         let file = folder.history_path();
         let history_file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Evidence {
@@ -61,9 +74,13 @@ impl Evidence {
             spec_text: read_small(&folder.path().join("run.toml")),
             environment: folder.environment().map_err(|error| why(folder, &error)),
             judgement,
-            survey: surveyed,
+            survey: survey(&history.entries, &cited),
+            nodes,
+            seals,
+            operations: operations(&history),
+            probes: probes(&history),
             unreadable,
-            truncation,
+            truncation: history.truncation,
             history_sum: sum(folder, &history_file),
             history_file,
         }
@@ -74,6 +91,19 @@ impl Evidence {
         self.judgement.as_ref().map(shown).unwrap_or_default()
     }
 
+    /// The operation of that invocation.
+    pub fn operation(&self, index: Index) -> Option<&Operation> {
+        let at = self.operations.binary_search_by_key(&index, |operation| operation.invoked);
+        at.ok().map(|at| &self.operations[at])
+    }
+
+    /// All anomalies that the judgement lists, in its order: first those of
+    /// [`Evidence::anomalies`].
+    pub fn listed(&self) -> impl Iterator<Item = &Anomaly> {
+        let findings = self.judgement.as_ref().map(|judgement| judgement.findings.as_slice());
+        findings.unwrap_or_default().iter().flat_map(|finding| &finding.anomalies)
+    }
+
     /// How many were proved in all.
     pub fn anomaly_count(&self) -> u64 {
         let findings = self.judgement.as_ref().map(|judgement| judgement.findings.as_slice());
@@ -82,6 +112,20 @@ impl Evidence {
         };
         findings.unwrap_or_default().iter().map(count).sum()
     }
+}
+
+fn operations(history: &History) -> Vec<Operation> {
+    let mut all = perjury_history::pair(&history.entries).unwrap_or_default();
+    all.extend(perjury_history::scrubbed(&history.entries).unwrap_or_default());
+    all
+}
+
+fn probes(history: &History) -> Vec<(Nanos, NodeName, bool)> {
+    let probe = |entry: &perjury_history::Entry| match &entry.event {
+        Event::Probe { node, healthy, .. } => Some((entry.time, node.clone(), *healthy)),
+        _ => None,
+    };
+    history.entries.iter().filter_map(probe).collect()
 }
 
 /// What a report tells of a declaration; the whole of it stands there as text.

@@ -7,35 +7,54 @@
 //!
 //! The pages of the web index are made here as well, so that there is one home of templates.
 
+mod agreement;
+mod answers;
 mod axis;
 mod bands;
 mod banner;
+mod charges;
 mod charts;
+mod conviction;
 mod counterexample;
+mod deeds;
+mod difference;
 mod elastic;
 mod escape;
 mod evidence;
+mod fates;
 mod format;
+mod freshness;
 mod grid;
 mod histogram;
 pub mod index;
 mod label;
+mod lanes;
+mod lies;
 mod logs;
 mod meaning;
 mod page;
+mod probes;
 mod record;
 mod setting;
+mod sightings;
 mod survey;
 mod svg;
 mod timeline;
+mod truth;
+mod values;
+mod violations;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::store::{RunFolder, StoreError};
+use answers::Answers;
 use bands::Bands;
 use evidence::Evidence;
+use probes::Falsehood;
+use truth::Truth;
+use values::Values;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +75,13 @@ struct Report {
     banner: banner::Banner,
     tally: Vec<banner::Tally>,
     tally_svg: String,
+    conviction: Option<conviction::Conviction>,
+    lies: Option<lies::Lies>,
+    fates: Option<fates::Fates>,
+    violations: Option<violations::Violations>,
+    freshness: Option<answers::Freshness>,
+    agreement: Option<answers::AgreementRate>,
+    probes: Option<probes::Probes>,
     claimed: setting::Claimed,
     anomalies: Option<counterexample::Anomalies>,
     charts: Option<charts::Charts>,
@@ -79,6 +105,14 @@ pub fn render(folder: &RunFolder) -> Result<String, ReportError> {
     let evidence = Evidence::of(folder);
     let survey = &evidence.survey;
     let bands = Bands::of(survey);
+    let values = Values::of(evidence.seals.as_ref(), &evidence.operations);
+    let truth = Truth::of(folder, &evidence, &values);
+    let charges = charges::charges(&evidence);
+    let falsehood = Falsehood::of(&evidence, &truth, &charges);
+    let conviction = conviction::conviction(&evidence, &truth, &charges, &falsehood);
+    // The parts about answers and health are there if there is something to be told of them.
+    let answers = Answers::of(&evidence, &values);
+    let wanted = conviction.is_some();
     let banner = banner::banner(&evidence);
     let (nodes, logs_left_out) = logs::logs(folder);
     let left_out = |all: u64, listed: usize| all.saturating_sub(listed as u64);
@@ -88,8 +122,15 @@ pub fn render(folder: &RunFolder) -> Result<String, ReportError> {
         tally: banner::tally(&evidence),
         tally_svg: charts::tally(&survey.counts),
         banner,
+        lies: lies::lies(&evidence, &truth, &values),
+        fates: fates::fates(&evidence),
+        violations: violations::violations(&evidence, &bands, &truth),
+        freshness: answers.freshness(&evidence, &bands, wanted),
+        agreement: answers.agreement(&evidence, &bands, wanted),
+        probes: wanted.then(|| probes::probes(&evidence, &bands, &falsehood)).flatten(),
+        conviction,
         claimed: setting::claimed(&evidence),
-        anomalies: counterexample::anomalies(&evidence, &bands),
+        anomalies: counterexample::anomalies(&evidence, &bands, &values),
         charts: charts::charts(survey, &bands),
         defs_svg: svg::definitions(),
         meaning: meaning::meaning(&evidence),

@@ -20,10 +20,17 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 15] = templates![
+const TEMPLATES: [(&str, &str); 22] = templates![
     "base.html",
     "report.html",
     "verdict.html",
+    "conviction.html",
+    "lies.html",
+    "side.html",
+    "fates.html",
+    "violations.html",
+    "answers.html",
+    "probes.html",
     "claims.html",
     "counterexample.html",
     "operations.html",

@@ -102,6 +102,11 @@ pub struct FaultLife {
 }
 
 impl FaultLife {
+    /// Is it one that makes nodes lie, or corrupts them?
+    pub fn is_byzantine(&self) -> bool {
+        matches!(self.name, "lie" | "corrupt")
+    }
+
     /// Did anything break, as far as is known?
     pub fn may_have_effect(&self) -> bool {
         !matches!(self.injection, Some(Injection::Skipped(_)))
@@ -117,10 +122,19 @@ pub struct Witness {
     pub process: Process,
     /// Of whom.
     pub node: NodeName,
+    /// Who answered, if the connection proves that it was another one.
+    pub by: Option<NodeName>,
     /// What.
     pub call: Call,
     /// When.
     pub start: Nanos,
     /// What came of it and when.
     pub end: Option<(Nanos, Outcome)>,
+}
+
+impl Witness {
+    /// Who answered, as far as is known.
+    pub fn answerer(&self) -> &NodeName {
+        self.by.as_ref().unwrap_or(&self.node)
+    }
 }

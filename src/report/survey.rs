@@ -127,11 +127,15 @@ impl Survey {
                 }
                 if cited.contains(&index) {
                     let (process, node, call) = (*process, node.clone(), call.clone());
-                    let witness = Witness { index, process, node, call, start, end: None };
+                    let (by, end) = (None, None);
+                    let witness = Witness { index, process, node, by, call, start, end };
                     self.witnesses.insert(index, witness);
                 }
             }
-            Event::Complete { process, call, outcome, .. } => {
+            Event::Complete { process, call, outcome, said } => {
+                if let Some(witness) = self.witnesses.get_mut(call) {
+                    witness.by = said.as_ref().and_then(|said| said.node.clone());
+                }
                 match open.remove(process).filter(|open| open.index == *call) {
                     Some(open) => self.complete(&open, entry.time, outcome),
                     None => self.misfits += 1,
@@ -178,7 +182,8 @@ impl Survey {
         }
     }
 
-    fn interval_at(&self, time: Nanos) -> usize {
+    /// In which interval that moment is.
+    pub fn interval_at(&self, time: Nanos) -> usize {
         usize::try_from(time / self.step).unwrap_or(0).min(self.intervals.len() - 1)
     }
 

@@ -14,6 +14,7 @@ use super::format;
 use super::label;
 use super::record::Witness;
 use super::svg::{Px, Svg};
+use super::values::Values;
 
 const LEFT: f64 = 128.0;
 const WIDTH: f64 = 1024.0;
@@ -30,7 +31,12 @@ struct Row {
 }
 
 /// Draws those operations; the accused is marked.
-pub fn draw(witnesses: &[&Witness], accused: Option<Index>, bands: &Bands) -> String {
+pub fn draw(
+    witnesses: &[&Witness],
+    accused: Option<Index>,
+    bands: &Bands,
+    values: &Values<'_>,
+) -> String {
     let rows = rows(witnesses);
     let drawn: Vec<&Witness> = witnesses
         .iter()
@@ -38,18 +44,21 @@ pub fn draw(witnesses: &[&Witness], accused: Option<Index>, bands: &Bands) -> St
         .copied()
         .collect();
     let (first, last) = window(&drawn);
-    let axis = axis(&drawn, bands, (first, last));
+    let label = |witness: &Witness| {
+        label::of(&witness.call, witness.end.as_ref().map(|end| &end.1), values)
+    };
+    let axis = axis(&drawn, bands, (first, last), label);
     let top = bands_height(bands, (first, last)) + 16.0;
     let bottom = top + ROW * rows.len() as f64;
-    let label = format!("{} operations of {} processes over time", drawn.len(), rows.len());
-    let mut svg = Svg::new(axis.end() + 24.0, bottom + 40.0, &label);
+    let title = format!("{} operations of {} processes over time", drawn.len(), rows.len());
+    let mut svg = Svg::new(axis.end() + 24.0, bottom + 40.0, &title);
     draw_bands(&mut svg, bands, &axis, (top, bottom), (first, last));
     draw_axis(&mut svg, &axis, bottom, top);
     for (at, row) in rows.iter().enumerate() {
         let y = top + ROW * at as f64;
         draw_row(&mut svg, row, y, axis.end());
         for witness in drawn.iter().filter(|witness| witness.process == row.process) {
-            draw_bar(&mut svg, witness, &axis, y, accused == Some(witness.index));
+            draw_bar(&mut svg, witness, &axis, y, accused == Some(witness.index), values);
         }
     }
     svg.finish()
@@ -87,14 +96,18 @@ fn window(drawn: &[&Witness]) -> (Nanos, Nanos) {
     (first, last.saturating_add(((last - first) / 12).max(1)))
 }
 
-fn axis(drawn: &[&Witness], bands: &Bands, (first, last): (Nanos, Nanos)) -> Elastic {
+fn axis(
+    drawn: &[&Witness],
+    bands: &Bands,
+    (first, last): (Nanos, Nanos),
+    label: impl Fn(&Witness) -> String,
+) -> Elastic {
     let mut moments: BTreeSet<Nanos> = BTreeSet::from([first, last]);
     let mut rooms = Vec::new();
     for witness in drawn {
         let until = end(witness).unwrap_or(last);
         moments.extend([witness.start, until]);
-        let letters =
-            label::of(&witness.call, witness.end.as_ref().map(|end| &end.1)).chars().count();
+        let letters = label(witness).chars().count();
         rooms.push(Room { from: witness.start, until, width: letters as f64 * LETTER + 16.0 });
     }
     for band in &bands.bands {
@@ -163,7 +176,14 @@ fn draw_row(svg: &mut Svg, row: &Row, y: f64, end: f64) {
     svg.line((LEFT, y + ROW / 2.0 + 3.0), (end, y + ROW / 2.0 + 3.0), "thread");
 }
 
-fn draw_bar(svg: &mut Svg, witness: &Witness, axis: &Elastic, y: f64, accused: bool) {
+fn draw_bar(
+    svg: &mut Svg,
+    witness: &Witness,
+    axis: &Elastic,
+    y: f64,
+    accused: bool,
+    values: &Values<'_>,
+) {
     let x = axis.x(witness.start);
     let until = end(witness).map_or(axis.end(), |time| axis.x(time));
     let top = y + (ROW - BAR) / 2.0 + 3.0;
@@ -171,7 +191,7 @@ fn draw_bar(svg: &mut Svg, witness: &Witness, axis: &Elastic, y: f64, accused: b
     let kind = outcome.map_or("info", Outcome::name);
     let class = format!("op {kind}{}", if accused { " accused" } else { "" });
     svg.open("g", &[("class", &class)]);
-    svg.title(&label::sentence(witness));
+    svg.title(&label::sentence(witness, values));
     let (x_px, y_px, width, height) = (Px(x), Px(top), Px((until - x).max(3.0)), Px(BAR));
     let fill = match kind {
         "info" => "url(#fade)",
@@ -194,7 +214,7 @@ fn draw_bar(svg: &mut Svg, witness: &Witness, axis: &Elastic, y: f64, accused: b
             );
         }
     }
-    svg.text(x + 7.0, top + BAR / 2.0 + 4.0, "op-text", &label::of(&witness.call, outcome));
+    svg.text(x + 7.0, top + BAR / 2.0 + 4.0, "op-text", &label::of(&witness.call, outcome, values));
     if accused {
         svg.text(x, top - 4.0, "accused-text", "▼ the answer in question");
     }

@@ -50,6 +50,13 @@ pub type Stop = watch::Receiver<bool>;
 pub struct Tell(mpsc::UnboundedSender<(Event, oneshot::Sender<()>)>);
 
 impl Tell {
+    /// One whose events a test gets.
+    #[cfg(test)]
+    pub(super) fn overheard() -> (Tell, mpsc::UnboundedReceiver<(Event, oneshot::Sender<()>)>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Tell(sender), receiver)
+    }
+
     /// Records an event. Answers false when the interpreter is gone.
     pub async fn tell(&self, event: Event) -> bool {
         let (sender, written) = oneshot::channel();
@@ -227,8 +234,10 @@ impl Interpreter {
                 Next::Op(worker, call) => {
                     self.free[worker / 64] &= !(1 << (worker % 64));
                     self.open += 1;
-                    if let Some(key) = call.key().filter(|key| !self.keys.contains(*key)) {
-                        self.keys.insert(key.clone());
+                    for key in call.keys() {
+                        if !self.keys.contains(key) {
+                            self.keys.insert(key.clone());
+                        }
                     }
                     let node = self.homes[worker].clone();
                     let process = self.processes[worker];

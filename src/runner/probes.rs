@@ -18,7 +18,7 @@ pub(super) async fn probe(database: Arc<dyn Database>, topology: Topology, tell:
     loop {
         tokio::time::sleep(EVERY).await;
         for node in &topology.nodes {
-            let Some(asking) = database.probe(node) else { return };
+            let Some(asking) = database.probe(node, &topology) else { continue };
             let said = tokio::time::timeout(LIMIT, asking).await;
             let detail = match &said {
                 Ok(Ok(())) => String::new(),

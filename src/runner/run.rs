@@ -21,12 +21,14 @@ use crate::clusters::Inventory;
 use crate::config::{ConfigError, RunSpec};
 use crate::databases::Database;
 use crate::generators::{Rate, TimeLimit};
-use crate::nemeses::{Hands, Ledger, Step, schedule};
+use crate::nemeses::{Hands, Ledger, Step, insiders, schedule};
 use crate::store::{Ended, Environment, RunFolder, StoreError};
 use crate::workloads::Mint;
 
 /// How long a database may take to come up, and to recover at the end.
 const READY: Duration = Duration::from_secs(60);
+/// Of so many keys insiders have values.
+const INSIDER_KEYS: u64 = 2048;
 /// How long the final reads may take in all.
 const FINAL: Duration = Duration::from_secs(60);
 
@@ -203,6 +205,13 @@ impl Experiment<'_> {
         Ok(Some(failed))
     }
 
+    /// What insiders may say, if some are declared.
+    fn pool(&self, seals: Option<&Seals>) -> Vec<String> {
+        let keys = self.spec.workload.load.keys(INSIDER_KEYS);
+        let seals = seals.filter(|_| self.spec.nemesis.has_insiders());
+        seals.map(|seals| insiders(seals, &keys)).unwrap_or_default()
+    }
+
     /// Answers what failed in the harness, if anything did.
     async fn carry_out(mut self, sites: &[Site]) -> Result<Option<String>, RunError> {
         let seed = self.spec.seed()?;
@@ -210,6 +219,7 @@ impl Experiment<'_> {
         let load = &self.spec.workload;
         let seals = load.values.seals(&self.folder.id(), &self.spec.seed);
         let workload = load.load.build(load.concurrency, &Mint::new(seals.clone()));
+        let pool = self.pool(seals.as_ref());
         let writer = self.begin_history(workload.model, seals)?;
         let (mut interpreter, tell) = Interpreter::new(
             writer,
@@ -229,7 +239,11 @@ impl Experiment<'_> {
             self.spec.nemesis.clone(),
             self.topology.clone(),
             Arc::clone(&self.database),
-            Hands::new(site::hands(sites), Ledger::new(self.folder.lies_path(), clock.instant(0))),
+            Hands::new(
+                site::hands(sites),
+                Ledger::new(self.folder.lies_path(), clock.instant(0)),
+                pool,
+            ),
             seed.stream("nemesis"),
             tell,
             clock,

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use perjury_history::{Call, Event, Key, Outcome, Phase, Reply, Topology, Value};
 
 use super::interpreter::{Interpreter, InterpreterError, Stop};
-use crate::databases::{Client, Database};
+use super::worker::{Asked, ask};
+use crate::databases::Database;
 
 /// How often all nodes are asked, and how long they have in between.
 const ROUNDS: usize = 8;
@@ -56,7 +57,11 @@ pub(super) async fn scrub(
                 let (node, call) = (node.name.clone(), call(key.clone()));
                 let event = Event::Invoke { process, node, call: call.clone() };
                 let index = interpreter.record(&event)?;
-                let (outcome, said) = ask(client.as_mut(), &call).await;
+                let (outcome, said) = match ask(client.as_mut(), &call, LIMIT).await {
+                    Asked::Answered(reply, said) => (Outcome::Ok(reply), said),
+                    // A read has no effect; but its connection is not to be used any more.
+                    Asked::Refused(cause) | Asked::Doubtful(cause) => (Outcome::Info(cause), None),
+                };
                 let over = matches!(outcome, Outcome::Info(_));
                 copy.insert(key.clone(), content(&outcome));
                 interpreter.record(&Event::Complete { process, call: index, outcome, said })?;
@@ -71,28 +76,6 @@ pub(super) async fn scrub(
         }
     }
     Ok(())
-}
-
-async fn ask(
-    client: &mut dyn Client,
-    call: &Call,
-) -> (Outcome, Option<Box<perjury_history::Testimony>>) {
-    use crate::databases::Refusal;
-    use perjury_history::Cause;
-    match tokio::time::timeout(LIMIT, client.invoke(call)).await {
-        Ok(Ok(reply)) => {
-            let said = client.testimony();
-            (Outcome::Ok(reply), (!said.is_empty()).then(|| Box::new(said)))
-        }
-        // A read has no effect; but its connection is not to be used any more.
-        Ok(Err(Refusal::Definite(cause) | Refusal::Indefinite(cause))) => {
-            (Outcome::Info(cause), None)
-        }
-        Ok(Err(Refusal::Unmodelled(cause))) => {
-            (Outcome::Info(Cause::new(Cause::UNMODELLED, cause.to_string())), None)
-        }
-        Err(_) => (Outcome::Info(Cause::new("timeout", "no answer")), None),
-    }
 }
 
 fn content(outcome: &Outcome) -> Option<Reply> {

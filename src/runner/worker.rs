@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use perjury_history::{Call, Cause, Index, Nanos, Outcome, Testimony};
+use perjury_history::{Call, Cause, Index, Nanos, Outcome, Reply, Testimony};
 use tokio::sync::mpsc;
 
 use super::Clock;
@@ -51,48 +51,74 @@ impl Worker {
         let mut client = None;
         while let Some(Order { index, call }) = orders.recv().await {
             let mut open = OpenOrder { worker: &self, index, call, outcome: None, said: None };
-            let outcome = self.carry_out(&mut client, &open.call).await;
-            if let (Outcome::Ok(_), Some(client)) = (&outcome, &mut client) {
-                let said = client.testimony();
-                open.said = (!said.is_empty()).then(|| Box::new(said));
-            }
+            let (outcome, said) = self.carry_out(&mut client, &open.call).await;
+            open.said = said;
             open.outcome = Some(outcome);
         }
     }
 
-    async fn carry_out(&self, client: &mut Option<Box<dyn Client>>, call: &Call) -> Outcome {
+    async fn carry_out(
+        &self,
+        client: &mut Option<Box<dyn Client>>,
+        call: &Call,
+    ) -> (Outcome, Option<Box<Testimony>>) {
         if client.is_none() {
             match tokio::time::timeout(self.timeout, (self.connect)(self.number)).await {
                 Ok(Ok(fresh)) => *client = Some(fresh),
                 Ok(Err(cause)) => {
                     tokio::time::sleep(REST).await;
-                    return Outcome::Fail(cause);
+                    return (Outcome::Fail(cause), None);
                 }
-                Err(_) => return Outcome::Fail(timeout("no connection", self.timeout)),
+                Err(_) => {
+                    return (Outcome::Fail(timeout("no connection", self.timeout)), None);
+                }
             }
         }
         let Some(open) = client else { unreachable!("it was opened above") };
-        let doubt = match tokio::time::timeout(self.timeout, open.invoke(call)).await {
-            Ok(Ok(reply)) => return Outcome::Ok(reply),
-            Ok(Err(Refusal::Definite(cause))) => {
+        let doubt = match ask(open.as_mut(), call, self.timeout).await {
+            Asked::Answered(reply, said) => return (Outcome::Ok(reply), said),
+            Asked::Refused(cause) => {
                 if !open.is_open() {
                     *client = None;
                 }
-                return Outcome::Fail(cause);
+                return (Outcome::Fail(cause), None);
             }
-            Ok(Err(Refusal::Indefinite(cause))) => cause,
-            Ok(Err(Refusal::Unmodelled(cause))) => {
-                Cause::new(Cause::UNMODELLED, format!("{}: {}", cause.code, cause.detail))
-            }
-            Err(_) => timeout("no answer", self.timeout),
+            Asked::Doubtful(cause) => cause,
         };
         *client = None;
         // A reply outside the contract is reported as such, also to a read.
         if call.is_read_only() && doubt.code != Cause::UNMODELLED {
-            Outcome::Fail(doubt)
+            (Outcome::Fail(doubt), None)
         } else {
-            Outcome::Info(doubt)
+            (Outcome::Info(doubt), None)
         }
+    }
+}
+
+/// What a client said to one call.
+pub(super) enum Asked {
+    /// The reply, and what it said of itself, if anything.
+    Answered(Reply, Option<Box<Testimony>>),
+    /// It had no effect and never will.
+    Refused(Cause),
+    /// It may have had one. The client is of no use any more: a late reply would be taken for the
+    /// next one's.
+    Doubtful(Cause),
+}
+
+/// Asks once, and waits no longer than that.
+pub(super) async fn ask(client: &mut dyn Client, call: &Call, limit: Duration) -> Asked {
+    match tokio::time::timeout(limit, client.invoke(call)).await {
+        Ok(Ok(reply)) => {
+            let said = client.testimony();
+            Asked::Answered(reply, (!said.is_empty()).then(|| Box::new(said)))
+        }
+        Ok(Err(Refusal::Definite(cause))) => Asked::Refused(cause),
+        Ok(Err(Refusal::Indefinite(cause))) => Asked::Doubtful(cause),
+        Ok(Err(Refusal::Unmodelled(cause))) => {
+            Asked::Doubtful(Cause::new(Cause::UNMODELLED, cause.to_string()))
+        }
+        Err(_) => Asked::Doubtful(timeout("no answer", limit)),
     }
 }
 

@@ -118,6 +118,11 @@ impl RunFolder {
         self.0.join("lies.jsonl")
     }
 
+    /// The places that were corrupted, if there are any: one JSON object a line.
+    pub fn corruptions_path(&self) -> PathBuf {
+        self.0.join("corruptions.jsonl")
+    }
+
     /// Reads the history.
     ///
     /// # Errors

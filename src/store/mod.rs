@@ -6,10 +6,12 @@
 
 mod environment;
 mod folder;
+mod ledger;
 mod list;
 mod moment;
 
 pub use environment::{Ended, Environment, NodeInfo};
 pub use folder::{RunFolder, StoreError};
+pub use ledger::read_ledger;
 pub use list::{RunSummary, list};
 pub use moment::utc;

@@ -1,4 +1,5 @@
-//! Many registers, each for a while: reads, writes and compare-and-sets of unique values.
+//! Many registers, each for a while: reads, writes and compare-and-sets of unique values, and
+//! deletes where a declaration asks for them.
 //!
 //! Every value is written at most once to a key, so a value read names the write that it came
 //! from: that makes a verdict sharp and its explanation short. A compare-and-set asks for a value
@@ -25,11 +26,13 @@ pub struct Options {
     pub writes: u64,
     /// The share of compare-and-sets.
     pub cas: u64,
+    /// The share of deletes.
+    pub deletes: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { workers_per_key: 5, ops_per_key: 200, reads: 2, writes: 1, cas: 1 }
+        Options { workers_per_key: 5, ops_per_key: 200, reads: 2, writes: 1, cas: 1, deletes: 0 }
     }
 }
 
@@ -39,7 +42,11 @@ pub(super) fn build(options: &Options, workers: usize, mint: &Mint) -> Workload 
     let make = move |key: Key| -> Boxed {
         Box::new(Limit::new(OneKey::new(key, &owned, mint.clone()), owned.ops_per_key))
     };
-    let model = if options.cas > 0 { "cas-register" } else { "register" };
+    let model = match (options.cas, options.deletes) {
+        (0, 0) => "register",
+        (_, 0) => "cas-register",
+        _ => "kv",
+    };
     let load = Box::new(PerKey::new(group, u64::MAX, make));
     Workload { model, load, last: None, scrub: |key| Call::Read { key } }
 }
@@ -48,14 +55,14 @@ pub(super) fn build(options: &Options, workers: usize, mint: &Mint) -> Workload 
 struct OneKey {
     key: Key,
     mint: Mint,
-    weights: [u64; 3],
+    weights: [u64; 4],
     written: i64,
     seen: Value,
 }
 
 impl OneKey {
     fn new(key: Key, options: &Options, mint: Mint) -> OneKey {
-        let weights = [options.reads, options.writes, options.cas];
+        let weights = [options.reads, options.writes, options.cas, options.deletes];
         OneKey { key, mint, weights, written: 0, seen: Value::Nil }
     }
 
@@ -65,10 +72,12 @@ impl OneKey {
 
     fn draw(&mut self, process: Process, stream: &mut Stream) -> Call {
         let key = self.key.clone();
-        let [reads, writes, cas] = self.weights;
-        let at = stream.below(reads + writes + cas);
+        let [reads, writes, cas, deletes] = self.weights;
+        let at = stream.below(reads + writes + cas + deletes);
         if at < reads {
             Call::Read { key }
+        } else if at >= reads + writes + cas {
+            Call::Delete { key }
         } else if at < reads + writes || self.seen.is_nil() {
             Call::Write { key, value: self.fresh(process) }
         } else {
@@ -92,6 +101,7 @@ impl Generator for OneKey {
                 self.seen = value.clone();
             }
             (Call::Write { value, .. }, _) => self.seen = value.clone(),
+            (Call::Delete { .. }, _) => self.seen = Value::Nil,
             (Call::Cas { to, .. }, Reply::Swapped(true)) => self.seen = to.clone(),
             _ => {}
         }

@@ -30,8 +30,13 @@ impl Default for Options {
 const PAUSE: u64 = 500_000_000;
 const TRIES: u32 = 20;
 
+/// The one key.
+pub(super) fn key() -> Key {
+    Key::from("set")
+}
+
 pub(super) fn build(options: &Options, mint: &Mint) -> Workload {
-    let key = Key::from("set");
+    let key = key();
     let all = Call::ReadAll { key: key.clone() };
     let add = Adds { key, mint: mint.clone(), written: 0 };
     let read = {

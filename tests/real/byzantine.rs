@@ -4,31 +4,9 @@
 use std::collections::BTreeSet;
 
 use perjury_history::{CorruptionMade, LieTold, NodeName};
-use serde::de::DeserializeOwned;
 
 use super::common::Ended;
-use super::nodes::{Nodes, kinds};
-
-/// The records of a ledger in the only run of these results.
-fn ledger<T: DeserializeOwned>(results: &std::path::Path, name: &str) -> Vec<T> {
-    let is_link = |run: &std::fs::DirEntry| run.file_type().unwrap().is_symlink();
-    let runs = std::fs::read_dir(results).unwrap().flatten().filter(|run| !is_link(run));
-    let files: Vec<_> =
-        runs.map(|run| run.path().join(name)).filter(|file| file.exists()).collect();
-    assert_eq!(files.len(), 1, "{files:?}");
-    let text = std::fs::read_to_string(&files[0]).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Who is accused of anything, by name.
-fn accused(ended: &Ended) -> BTreeSet<NodeName> {
-    let object = ended.json();
-    let findings = object["judgement"]["findings"].as_array().unwrap().clone();
-    let anomalies = findings.iter().filter_map(|finding| finding["anomalies"].as_array()).flatten();
-    let accused = anomalies.filter_map(|anomaly| anomaly["accused"].as_array()).flatten();
-    let blamed = accused.filter(|one| one["confidence"] != "unknown");
-    blamed.map(|one| NodeName::from(one["node"].as_str().unwrap())).collect()
-}
+use super::nodes::{Nodes, accused, kinds, ledger};
 
 fn is_beyond_the_bound(ended: &Ended) {
     let outside = ended.json()["judgement"]["outside-claim"].as_str().unwrap_or("").to_owned();
@@ -38,21 +16,11 @@ fn is_beyond_the_bound(ended: &Ended) {
 #[test]
 fn a_bit_that_turns_over_in_redis_memory_is_served_as_truth_and_convicted() {
     let Some(nodes) = Nodes::up("real-memory", 87, false) else { return };
-    let ended = nodes.test(&[
-        "--database",
-        "redis",
-        "--workload",
-        "register",
-        "--nemesis",
-        "memory",
-        "--time-limit",
-        "12s",
-        "--seed",
-        "7",
-        "--json",
-    ]);
+    let ended = nodes.test(
+        "--database redis --workload register --nemesis memory --time-limit 12s --seed 7 --json",
+    );
     ended.expect(1, &["invalid"]);
-    let made: Vec<CorruptionMade> = ledger(&nodes.bench.results(), "corruptions.jsonl");
+    let made: Vec<CorruptionMade> = ledger(&nodes, "corruptions.jsonl");
     let confused: BTreeSet<NodeName> = made.into_iter().map(|one| one.node).collect();
     assert!(!confused.is_empty());
     assert!(kinds(&ended.json()).contains(&"corrupted-value".to_owned()), "{}", ended.stdout);
@@ -64,21 +32,12 @@ fn a_bit_that_turns_over_in_redis_memory_is_served_as_truth_and_convicted() {
 #[test]
 fn one_lying_link_to_a_follower_of_etcd_makes_it_speak_falsely_and_is_convicted() {
     let Some(nodes) = Nodes::up("real-liar", 86, false) else { return };
-    let ended = nodes.test(&[
-        "--database",
-        "etcd",
-        "--workload",
-        "register",
-        "--nemesis",
-        "equivocation",
-        "--time-limit",
-        "12s",
-        "--seed",
-        "7",
-        "--json",
-    ]);
+    let ended = nodes.test(
+        "--database etcd --workload register --nemesis equivocation \
+         --time-limit 12s --seed 7 --json",
+    );
     ended.expect(1, &["invalid"]);
-    let lies: Vec<LieTold> = ledger(&nodes.bench.results(), "lies.jsonl");
+    let lies: Vec<LieTold> = ledger(&nodes, "lies.jsonl");
     assert!(!lies.is_empty());
     let found = kinds(&ended.json());
     assert!(found.contains(&"fabricated-value".to_owned()), "{found:?}");

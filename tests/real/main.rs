@@ -8,6 +8,8 @@
 mod byzantine;
 #[path = "../common/mod.rs"]
 mod common;
+mod contrast;
+mod damage;
 mod nodes;
 
 use std::time::{Duration, Instant};
@@ -17,17 +19,7 @@ use nodes::*;
 #[test]
 fn etcd_keeps_its_word_under_partitions_and_kills() {
     let Some(nodes) = Nodes::up("real-etcd", 91, false) else { return };
-    let ended = nodes.test(&[
-        "--database",
-        "etcd",
-        "--nemesis",
-        "demo",
-        "--time-limit",
-        "30s",
-        "--seed",
-        "11",
-        "--json",
-    ]);
+    let ended = nodes.test("--database etcd --nemesis demo --time-limit 30s --seed 11 --json");
     ended.expect(0, &["valid: No anomaly"]);
     let object = ended.json();
     assert!(installed(&object) >= 3, "{object}");
@@ -46,17 +38,8 @@ fn etcd_keeps_its_word_under_partitions_and_kills() {
 #[test]
 fn etcd_with_serializable_reads_is_stale() {
     let Some(nodes) = Nodes::up("real-serial", 92, false) else { return };
-    let ended = nodes.test(&[
-        "--database",
-        "etcd-serializable",
-        "--nemesis",
-        "demo",
-        "--time-limit",
-        "20s",
-        "--seed",
-        "3",
-        "--json",
-    ]);
+    let ended =
+        nodes.test("--database etcd-serializable --nemesis demo --time-limit 20s --seed 3 --json");
     ended.expect(1, &["stale-read"]);
     assert!(kinds(&ended.json()).contains(&"stale-read".to_owned()));
 }
@@ -64,19 +47,8 @@ fn etcd_with_serializable_reads_is_stale() {
 #[test]
 fn redis_with_sentinel_loses_acknowledged_writes() {
     let Some(nodes) = Nodes::up("real-redis", 93, false) else { return };
-    let ended = nodes.test(&[
-        "--database",
-        "redis",
-        "--workload",
-        "set",
-        "--nemesis",
-        "demo",
-        "--time-limit",
-        "20s",
-        "--seed",
-        "3",
-        "--json",
-    ]);
+    let ended = nodes
+        .test("--database redis --workload set --nemesis demo --time-limit 20s --seed 3 --json");
     ended.expect(1, &["lost-write"]);
     assert!(kinds(&ended.json()).contains(&"lost-write".to_owned()));
     all_values_are_seals(&nodes.bench.latest());
@@ -86,8 +58,9 @@ fn redis_with_sentinel_loses_acknowledged_writes() {
 fn postgres_with_a_synchronous_standby_keeps_its_word_and_reads_of_standbys_are_stale() {
     let Some(nodes) = Nodes::up("real-postgres", 90, false) else { return };
     let run = |database, nemesis, limit| {
-        let rest = ["--database", database, "--nemesis", nemesis, "--time-limit", limit];
-        nodes.test(&[&rest[..], &["--seed", "5", "--json"]].concat())
+        nodes.test(&format!(
+            "--database {database} --nemesis {nemesis} --time-limit {limit} --seed 5 --json"
+        ))
     };
     let ended = run("postgres-sync", "demo", "15s");
     ended.expect(0, &["valid: No anomaly"]);
@@ -110,17 +83,7 @@ fn postgres_with_a_synchronous_standby_keeps_its_word_and_reads_of_standbys_are_
 #[test]
 fn partitions_cut_ipv6_too() {
     let Some(nodes) = Nodes::up("real-ipv6", 94, true) else { return };
-    let ended = nodes.test(&[
-        "--database",
-        "etcd",
-        "--nemesis",
-        "partitions",
-        "--time-limit",
-        "15s",
-        "--seed",
-        "4",
-        "--json",
-    ]);
+    let ended = nodes.test("--database etcd --nemesis partitions --time-limit 15s --seed 4 --json");
     ended.expect(0, &["valid"]);
     assert!(installed(&ended.json()) >= 1);
     let environment = std::fs::read_to_string(nodes.bench.latest().join("environment.json"));
@@ -131,8 +94,8 @@ fn partitions_cut_ipv6_too() {
 fn after_kill_9_of_the_controller_in_a_partition_every_node_is_as_before() {
     let Some(nodes) = Nodes::up("real-kill", 95, false) else { return };
     let results = nodes.bench.results();
-    let rest = ["--database", "etcd", "--nemesis", "partitions", "--time-limit", "60s"];
-    let arguments = nodes.arguments(results.to_str().unwrap(), &rest);
+    let rest = "--database etcd --nemesis partitions --time-limit 60s";
+    let arguments = nodes.arguments(results.to_str().unwrap(), rest);
     let mut child =
         nodes.bench.command(&arguments).stderr(std::process::Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -166,7 +129,7 @@ fn after_kill_9_of_the_controller_in_a_partition_every_node_is_as_before() {
 fn a_full_disk_on_a_node_is_named() {
     let Some(nodes) = Nodes::up("real-full", 96, false) else { return };
     nodes.on("n3", "mount -t tmpfs -o size=256k tmpfs /var/tmp");
-    let ended = nodes.test(&["--database", "etcd", "--time-limit", "5s"]);
+    let ended = nodes.test("--database etcd --time-limit 5s");
     ended.expect(3, &["no space", "10.96.0.13"]);
     nodes.bench.failed_before_its_load(&["no space", "10.96.0.13"]);
 }
@@ -175,7 +138,7 @@ fn a_full_disk_on_a_node_is_named() {
 fn a_database_that_does_not_start_is_shown_with_the_end_of_its_log() {
     let Some(nodes) = Nodes::up("real-port", 97, false) else { return };
     nodes.on("n2", "setsid nc -lk 10.97.0.12 2379 </dev/null >/dev/null 2>&1 & sleep 0.2");
-    let ended = nodes.test(&["--database", "etcd", "--time-limit", "5s"]);
+    let ended = nodes.test("--database etcd --time-limit 5s");
     let words = ["etcd did not come up", "n2: etcd exited with", "address already in use"];
     ended.expect(3, &words);
     let report = nodes.bench.failed_before_its_load(&words);
@@ -191,17 +154,7 @@ fn a_database_that_does_not_start_is_shown_with_the_end_of_its_log() {
 fn etcd_in_containers_keeps_its_word_and_links_are_cut_there_too() {
     let options = "subnet = \"10.98.0.0/24\"\n";
     let Some(nodes) = Nodes::declared("real-docker", "docker", options, FOR_DOCKER) else { return };
-    let ended = nodes.test(&[
-        "--database",
-        "etcd",
-        "--nemesis",
-        "demo",
-        "--time-limit",
-        "15s",
-        "--seed",
-        "3",
-        "--json",
-    ]);
+    let ended = nodes.test("--database etcd --nemesis demo --time-limit 15s --seed 3 --json");
     ended.expect(0, &["valid"]);
     assert!(installed(&ended.json()) >= 1);
     assert_eq!(nodes.on("n1", LEFT), "");

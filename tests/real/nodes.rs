@@ -1,7 +1,8 @@
 //! A cluster for one test, and questions about a run on it.
 
 use perjury_history::seal::Class;
-use perjury_history::{Event, Outcome, Phase, Reply, Value};
+use perjury_history::{Event, NodeName, Outcome, Phase, Reply, Value};
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::common::{Bench, Ended};
@@ -44,13 +45,14 @@ impl Nodes {
         Some(nodes)
     }
 
-    pub fn arguments<'a>(&'a self, results: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    /// The words of `perjury test` on this cluster, with these, between spaces, at the end.
+    pub fn arguments<'a>(&'a self, results: &'a str, rest: &'a str) -> Vec<&'a str> {
         let mut all = vec!["test", "--cluster", &self.declaration, "--results", results];
-        all.extend(rest);
+        all.extend(rest.split(' '));
         all
     }
 
-    pub fn test(&self, rest: &[&str]) -> Ended {
+    pub fn test(&self, rest: &str) -> Ended {
         let results = self.bench.results();
         self.bench.perjury(&self.arguments(results.to_str().unwrap(), rest))
     }
@@ -137,4 +139,20 @@ pub fn all_values_are_seals(run: &std::path::Path) {
     }
     assert!(genuine > 100, "{genuine}");
     assert_eq!(scrubbed.len(), 5, "{scrubbed:?}");
+}
+
+/// The records of a ledger in the last run.
+pub fn ledger<T: DeserializeOwned>(nodes: &Nodes, name: &str) -> Vec<T> {
+    let text = std::fs::read_to_string(nodes.bench.latest().join(name)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Who is accused of anything, by name.
+pub fn accused(ended: &Ended) -> BTreeSet<NodeName> {
+    let object = ended.json();
+    let findings = object["judgement"]["findings"].as_array().unwrap().clone();
+    let anomalies = findings.iter().filter_map(|finding| finding["anomalies"].as_array()).flatten();
+    let accused = anomalies.filter_map(|anomaly| anomaly["accused"].as_array()).flatten();
+    let blamed = accused.filter(|one| one["confidence"] != "unknown");
+    blamed.map(|one| NodeName::from(one["node"].as_str().unwrap())).collect()
 }

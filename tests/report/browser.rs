@@ -9,6 +9,7 @@ use perjury_history::Verdict;
 use tempfile::TempDir;
 
 use crate::hostile::hostile_run;
+use crate::liars::{PARTS, lying_run};
 use crate::run::usual;
 
 /// Runs the browser on a page and answers what it wrote; `None` without a browser.
@@ -71,6 +72,18 @@ fn a_browser_shows_every_section_and_runs_nothing() {
         assert!(!dom.contains(element), "the document has {element}");
     }
     // The style sheet is taken by its hash, and there is nothing else to refuse.
+    assert!(!log.contains("Content Security Policy"), "{log}");
+}
+
+#[test]
+fn a_browser_shows_the_parts_about_liars() {
+    let run = lying_run();
+    let page = run.folder.write_report(&run.page()).unwrap();
+    let Some((dom, log)) = chromium(&page, &["--dump-dom"]) else { return };
+    for id in PARTS {
+        assert!(dom.contains(&format!("<section id=\"{id}\"")), "{id} is not in the document");
+        assert!(dom.contains(&format!("<a href=\"#{id}\">")), "nothing leads to {id}");
+    }
     assert!(!log.contains("Content Security Policy"), "{log}");
 }
 

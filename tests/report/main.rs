@@ -7,5 +7,7 @@
 mod browser;
 mod hostile;
 mod index;
+mod liars;
+mod parts;
 mod run;
 mod states;

@@ -6,6 +6,7 @@ use perjury::config::{Expect, Names, RunSpec};
 use perjury::report::render;
 use perjury::seed::Seed;
 use perjury::store::{Ended, Environment, NodeInfo, RunFolder};
+use perjury_history::seal::Seals;
 use perjury_history::{
     Anomaly, AnomalyKind, Call, Cause, Cut, Event, Fault, FaultId, Finding, Header, Index,
     Injection, Judgement, Nanos, Node, Outcome, Phase, Process, Reply, Topology, Value, Verdict,
@@ -36,10 +37,16 @@ pub(crate) struct Run {
     pub(crate) results: TempDir,
     pub(crate) folder: RunFolder,
     pub(crate) writer: Option<Writer>,
+    processes: Process,
 }
 
 impl Run {
     pub(crate) fn new() -> Run {
+        Run::sealed(None)
+    }
+
+    /// A run whose values certify themselves by these.
+    pub(crate) fn sealed(seals: Option<Seals>) -> Run {
         let results = TempDir::new().unwrap();
         let names = Names {
             cluster: "processes".into(),
@@ -54,9 +61,9 @@ impl Run {
             address: format!("10.0.0.{n}").parse().unwrap(),
         };
         let nodes = Topology { nodes: (1..=3).map(node).collect() };
-        let header = Header::new(folder.id(), "cas-register", nodes);
+        let header = Header { seals, ..Header::new(folder.id(), "cas-register", nodes) };
         let writer = Writer::create(&folder.open_history_path(), &header).unwrap();
-        Run { results, folder, writer: Some(writer) }
+        Run { results, folder, writer: Some(writer), processes: 0 }
     }
 
     pub(crate) fn add(&mut self, time: Nanos, event: Event) -> Index {
@@ -74,6 +81,12 @@ impl Run {
         let call = self.add(start, Event::Invoke { process, node: node.into(), call });
         self.add(end, Event::Complete { process, call, outcome, said: None });
         call
+    }
+
+    /// A process that never spoke before.
+    pub(crate) fn next_process(&mut self) -> Process {
+        self.processes += 1;
+        self.processes
     }
 
     /// A stale read between two partitions and a fault that was skipped.
@@ -172,8 +185,9 @@ pub(crate) fn judgement(verdict: Verdict, witnesses: Vec<Index>) -> Judgement {
         sentence: "This is the sentence.".into(),
         compromised: None,
         outside_claim: None,
+        accounting: None,
         findings: vec![finding],
-        judged_by: "0.1.0".into(),
+        judged_by: "perjury 0.1.0".into(),
     }
 }
 

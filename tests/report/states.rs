@@ -32,12 +32,14 @@ fn the_report_of_a_run_says_what_happened() {
         "perjury check results/",
         "/run.toml",
         "1 of 2 took effect",
+        "Judged by <bdi>perjury 0.1.0</bdi>.",
     ] {
         assert!(page.contains(text), "{text:?} is missing");
     }
-    // The skipped kill has no band; the partition has one in each plot and in the timeline.
-    assert_eq!(page.matches("<g class=\"band f0\"").count(), 4);
-    assert_eq!(page.matches("<g class=\"band").count(), 4);
+    // The skipped kill has no band; the partition has one in each plot and in the timeline: an old
+    // answer makes a plot of ages.
+    assert_eq!(page.matches("<g class=\"band f0\"").count(), 5);
+    assert_eq!(page.matches("<g class=\"band").count(), 5);
     let sums = "SHA-256 of history.jsonl.zst";
     assert!(page.contains(sums));
 }

@@ -53,7 +53,8 @@ fn plain(to: SocketAddr) -> SocketAddr {
 fn liar(to: SocketAddr, framing: FramingName, lies: Vec<Lie>) -> (Engine, SocketAddr) {
     let place = Place::Explicit { listen: to, forward: to };
     let pattern = Pattern::default();
-    let spec = Liar { name: "bench".into(), place, framing, pattern, seed: 1, lies };
+    let spec =
+        Liar { name: "bench".into(), place, framing, pattern, seed: 1, by_connection: false, lies };
     let listener = listener("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let running = Arc::new(Running::new(spec));

@@ -26,7 +26,7 @@ struct Kept(Arc<Mutex<(Vec<u8>, bool)>>);
 /// Runs a command.
 pub fn run(agent: &Agent, request: &Run) -> Result<Answer, Failure> {
     let Some(program) = request.argv.first().filter(|program| !program.is_empty()) else {
-        return Err(Failure::new(FailureKind::BadRequest, "a command without a program"));
+        return Err(Failure::bad_request("a command without a program"));
     };
     let mut command = Command::new(program);
     command.args(&request.argv[1..]).envs(&request.env).process_group(0);

@@ -8,19 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::agent::{Agent, disk_failure, io_failure};
 use crate::journal::Change;
-use crate::protocol::{
-    Account, Answer, Chunk, Failure, FailureKind, MAX_CHUNK, MakeDir, Read, Write,
-};
-
-fn refuse(message: String) -> Failure {
-    Failure::new(FailureKind::BadRequest, message)
-}
+use crate::protocol::{Account, Answer, Chunk, Failure, MAX_CHUNK, MakeDir, Read, Write};
 
 fn absolute(path: &str) -> Result<&Path, Failure> {
     let checked = Path::new(path);
     let honest = checked.components().all(|part| part != Component::ParentDir);
     if !checked.is_absolute() || !honest || path.contains('\0') {
-        return Err(refuse(format!("{path:?} is not an absolute path without `..`")));
+        return Err(Failure::bad_request(format!("{path:?} is not an absolute path without `..`")));
     }
     Ok(checked)
 }
@@ -29,7 +23,10 @@ fn absolute(path: &str) -> Result<&Path, Failure> {
 pub fn write(request: &Write) -> Result<Answer, Failure> {
     let path = absolute(&request.path)?;
     if request.bytes.0.len() > MAX_CHUNK {
-        return Err(refuse(format!("{} bytes at once, more than allowed", request.bytes.0.len())));
+        return Err(Failure::bad_request(format!(
+            "{} bytes at once, more than allowed",
+            request.bytes.0.len()
+        )));
     }
     let done = if request.append { append(path, request) } else { replace(path, request) };
     done.map(|()| Answer::Done).map_err(|error| disk_failure("write", path, &error))
@@ -112,7 +109,7 @@ pub fn make_dir(agent: &Agent, request: &MakeDir) -> Result<Answer, Failure> {
 fn promise_removal(agent: &Agent, path: &Path) -> Result<(), Failure> {
     if path.components().count() < 3 {
         let message = format!("{} is too near the root to be removed later", path.display());
-        return Err(refuse(message));
+        return Err(Failure::bad_request(message));
     }
     let mut journal = agent.journal();
     let promised = journal
@@ -123,7 +120,7 @@ fn promise_removal(agent: &Agent, path: &Path) -> Result<(), Failure> {
     }
     if path.symlink_metadata().is_ok() {
         let message = format!("{} was there before: it will not be removed later", path.display());
-        return Err(refuse(message));
+        return Err(Failure::bad_request(message));
     }
     let absent = |parent: &&Path| parent.symlink_metadata().is_err();
     let parents: Vec<PathBuf> =

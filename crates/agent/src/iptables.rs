@@ -19,23 +19,32 @@ const WAIT: [&str; 2] = ["-w", "5"];
 /// rules of the node as if we were not there.
 const NEIGHBOURS: [u8; 2] = [135, 136];
 
+/// The packet filter has tables of its own for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
+pub enum Family {
+    /// IPv4.
     V4,
+    /// IPv6.
     V6,
 }
 
-const BOTH: [Family; 2] = [Family::V4, Family::V6];
+/// Both.
+pub const BOTH: [Family; 2] = [Family::V4, Family::V6];
+
+/// The chains of the kernel's that lead to ours.
+const HOOKS: [&str; 2] = ["INPUT", "OUTPUT"];
 
 /// What there is of a chain.
 #[derive(Debug, PartialEq, Eq)]
 struct Present {
     chain: bool,
-    jumps: usize,
+    /// From where each jump to it leads.
+    jumps: Vec<&'static str>,
 }
 
 impl Family {
-    fn of(address: &IpAddr) -> Family {
+    /// Of that address.
+    pub fn of(address: &IpAddr) -> Family {
         if address.is_ipv4() { Family::V4 } else { Family::V6 }
     }
 
@@ -47,7 +56,7 @@ impl Family {
     }
 
     /// Is its program here?
-    fn known(self) -> bool {
+    pub fn known(self) -> bool {
         tool::find(self.program()).is_some()
     }
 
@@ -57,13 +66,13 @@ impl Family {
 
     fn present(self, chain: &str) -> Result<Present, Failure> {
         let text = self.list(&[])?;
-        let (mut found, mut jumps) = (false, 0);
+        let (mut found, mut jumps) = (false, Vec::new());
         for line in text.lines() {
             found |= line == format!("-N {chain}");
-            let jump = line
-                .strip_prefix("-A INPUT ")
-                .is_some_and(|rule| rule.split_whitespace().last() == Some(chain));
-            jumps += usize::from(jump);
+            jumps.extend(HOOKS.into_iter().filter(|hook| {
+                let rule = line.strip_prefix("-A ").and_then(|rest| rest.strip_prefix(hook));
+                rule.is_some_and(|rule| rule.split_whitespace().last() == Some(chain))
+            }));
         }
         Ok(Present { chain: found, jumps })
     }
@@ -96,7 +105,8 @@ impl Family {
 
     fn delete(self, chain: &str) -> Result<(), Failure> {
         let Present { chain: there, jumps } = self.present(chain)?;
-        let mut lines = format!("-D INPUT -j {chain}\n").repeat(jumps);
+        let mut lines: String =
+            jumps.iter().map(|hook| format!("-D {hook} -j {chain}\n")).collect();
         if there {
             lines.push_str(&format!("-F {chain}\n-X {chain}\n"));
         }
@@ -105,7 +115,7 @@ impl Family {
         }
         self.restore(&lines, &[])?;
         match self.present(chain)? {
-            Present { chain: false, jumps: 0 } => Ok(()),
+            Present { chain: false, jumps } if jumps.is_empty() => Ok(()),
             left => {
                 let message = format!("{}: chain {chain} is still there: {left:?}", self.program());
                 Err(Failure::new(FailureKind::Io, message))
@@ -119,13 +129,20 @@ pub fn replace(chain: &str, sources: &BTreeSet<IpAddr>) -> Result<(), Failure> {
     for family in BOTH {
         let some = sources.iter().any(|source| Family::of(source) == family);
         if some {
-            let jump = family.present(chain)?.jumps == 0;
+            let jump = family.present(chain)?.jumps.is_empty();
             family.restore(&family.script(chain, sources, jump), &[])?;
         } else if family.known() {
             family.delete(chain)?;
         }
     }
     Ok(())
+}
+
+/// Makes a chain with these rules, before all others of a hook, and answers what stands there.
+pub fn hang(family: Family, chain: &str, hook: &str, rules: &str) -> Result<String, Failure> {
+    let lines = format!(":{chain} - [0:0]\n{rules}-I {hook} 1 -j {chain}\n");
+    family.restore(&lines, &[])?;
+    family.list(&[chain])
 }
 
 /// Could a cut be made, in one family at least? Reads the rules and tries the others out.

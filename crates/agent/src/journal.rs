@@ -57,6 +57,13 @@ pub enum Change {
         /// Its name.
         table: String,
     },
+    /// Packets wait for the verdict of a liar. Undone by deleting the rules that make them wait.
+    Queue {
+        /// The name of the table, or of the chain.
+        name: String,
+        /// Is it a table of `nft`? Else it is a chain of `iptables`.
+        nft: bool,
+    },
     /// A directory was made. Undone by removing it with all that is in it.
     Dir {
         /// Where.
@@ -103,6 +110,7 @@ impl Change {
             | Change::Table { .. }
             | Change::Chain { .. }
             | Change::Redirect { .. }
+            | Change::Queue { .. }
             | Change::Memory { .. }
             | Change::Bytes { .. } => true,
             Change::Service { .. } | Change::Command { .. } | Change::Dir { .. } => false,

@@ -446,6 +446,11 @@ impl Failure {
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Failure {
         Failure { kind, message: message.into() }
     }
+
+    /// A request that makes no sense.
+    pub fn bad_request(message: impl Into<String>) -> Failure {
+        Failure::new(FailureKind::BadRequest, message)
+    }
 }
 
 impl fmt::Display for Failure {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::agent::Agent;
 use crate::memory::{Admission, Memory};
-use crate::protocol::{Answer, Body, Failure, FailureKind, Request, Response};
+use crate::protocol::{Answer, Body, Failure, Request, Response};
 use crate::{command, corruption, files, frame, guardian, hello, network};
 
 /// The lease, the signals and the guardian are looked at this often.
@@ -107,7 +107,8 @@ impl Worker {
         let mut memory = lock(&self.memory);
         if memory.running() >= MOST_RUNNING {
             drop(memory);
-            let failure = bad(format!("{MOST_RUNNING} requests are under way already"));
+            let failure =
+                Failure::bad_request(format!("{MOST_RUNNING} requests are under way already"));
             return self.send(&Response { id, result: Err(failure) });
         }
         let admission = memory.admit(id);
@@ -117,7 +118,8 @@ impl Worker {
             Admission::Running => {}
             Admission::Done(frame) => self.write(&frame),
             Admission::Forgotten => {
-                let failure = bad(format!("request {id} is too old to be repeated"));
+                let failure =
+                    Failure::bad_request(format!("request {id} is too old to be repeated"));
                 self.send(&Response { id, result: Err(failure) });
             }
         }
@@ -129,7 +131,7 @@ impl Worker {
             id: u64,
         }
         let id = serde_json::from_slice::<Id>(json).map_or(0, |found| found.id);
-        let failure = bad(format!("a request that cannot be read: {error}"));
+        let failure = Failure::bad_request(format!("a request that cannot be read: {error}"));
         self.send(&Response { id, result: Err(failure) });
     }
 
@@ -190,7 +192,7 @@ impl Worker {
             Body::DamageFiles(request) => corruption::damage(agent, request),
             Body::TakeCopy(request) => corruption::take(agent, request),
             Body::RestoreCopy(request) => corruption::restore(agent, request),
-            other => Err(bad(format!("{other:?} changes nothing"))),
+            other => Err(Failure::bad_request(format!("{other:?} changes nothing"))),
         }
     }
 
@@ -232,13 +234,9 @@ fn is_harmless(body: &Body) -> bool {
     }
 }
 
-fn bad(message: String) -> Failure {
-    Failure::new(FailureKind::BadRequest, message)
-}
-
 fn encode(response: &Response) -> Vec<u8> {
     frame::encode(response).unwrap_or_else(|error| {
-        let failure = bad(format!("the answer cannot be sent: {error}"));
+        let failure = Failure::bad_request(format!("the answer cannot be sent: {error}"));
         frame::encode(&Response { id: response.id, result: Err(failure) }).unwrap_or_default()
     })
 }

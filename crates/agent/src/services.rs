@@ -48,10 +48,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn refuse(message: String) -> Failure {
-    Failure::new(FailureKind::BadRequest, message)
-}
-
 impl Started {
     fn state(&self) -> ServiceState {
         match lock(&self.ended).clone() {
@@ -69,7 +65,10 @@ impl Services {
         if let Some(started) = lock(&self.all).get(&service.name)
             && let ServiceState::Running { pid } = started.state()
         {
-            return Err(refuse(format!("service {} already runs as process {pid}", service.name)));
+            return Err(Failure::bad_request(format!(
+                "service {} already runs as process {pid}",
+                service.name
+            )));
         }
         let started = launch_one(agent, service)?;
         lock(&self.all).insert(service.name.clone(), started.clone());
@@ -184,10 +183,13 @@ impl Services {
 
 fn check(service: &Service) -> Result<(), Failure> {
     if service.name.is_empty() || service.argv.first().is_none_or(String::is_empty) {
-        return Err(refuse("a service without a name or a program".to_string()));
+        return Err(Failure::bad_request("a service without a name or a program"));
     }
     if !Path::new(&service.log).is_absolute() {
-        return Err(refuse(format!("the log {:?} is not an absolute path", service.log)));
+        return Err(Failure::bad_request(format!(
+            "the log {:?} is not an absolute path",
+            service.log
+        )));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::corruption;
 use crate::journal::{Change, Journal, Seq};
 use crate::protocol::{Failure, Healed};
+use crate::proxy::wire;
 use crate::services::PATIENCE;
 use crate::{iptables, nft};
 
@@ -60,6 +61,10 @@ fn undo(change: &Change) -> Result<String, String> {
         Change::Redirect { table } => match nft::delete(table) {
             Ok(()) => Ok(format!("redirect {table} removed")),
             Err(failure) => Err(format!("redirect {table}: {failure}")),
+        },
+        Change::Queue { name, nft } => match wire::delete(name, *nft) {
+            Ok(()) => Ok(format!("queue {name} removed")),
+            Err(failure) => Err(format!("queue {name}: {failure}")),
         },
         Change::Dir { path, parents } => remove(path, parents),
         Change::Memory { pid, start, address, before, after } => {

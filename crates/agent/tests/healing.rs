@@ -77,11 +77,7 @@ fn an_upload_is_removed_at_once_and_works_on() {
     // It starts services by its own program, which has no file any more.
     let broken = Broken::make(&mut agent, folder.path());
     assert!(!upload.exists());
-    let (worker, guardian) = (agent.worker(), i32::try_from(agent.child.id()).unwrap());
-    kill(guardian, nix::sys::signal::Signal::SIGSTOP);
-    kill(worker, SIGKILL);
-    kill(guardian, SIGKILL);
-    agent.wait();
+    agent.kill_both();
     assert!(!broken.is_healed() && state_dir.exists());
     let mut heal = Command::new(bring());
     let output = heal.args(["heal", "--state"]).arg(&state_dir).arg("--uploaded").output().unwrap();
@@ -158,13 +154,7 @@ fn the_worker_heals_after_a_killed_guardian() {
 fn after_both_are_killed_heal_works_from_the_journal() {
     let (folder, mut agent, broken) = broken_node();
     let state_dir = folder.path().join("state");
-    let worker = agent.worker();
-    let guardian = i32::try_from(agent.child.id()).unwrap();
-    // The guardian is stopped first, so that it cannot see its worker die.
-    kill(guardian, nix::sys::signal::Signal::SIGSTOP);
-    kill(worker, SIGKILL);
-    kill(guardian, SIGKILL);
-    agent.wait();
+    agent.kill_both();
     assert!(!broken.is_healed());
     // A line that was being written when the power went.
     let journal = state_dir.join("journal.jsonl");
@@ -180,11 +170,7 @@ fn after_both_are_killed_heal_works_from_the_journal() {
 #[test]
 fn the_next_agent_heals_what_a_dead_one_left() {
     let (folder, mut agent, broken) = broken_node();
-    let (worker, guardian) = (agent.worker(), i32::try_from(agent.child.id()).unwrap());
-    kill(guardian, nix::sys::signal::Signal::SIGSTOP);
-    kill(worker, SIGKILL);
-    kill(guardian, SIGKILL);
-    agent.wait();
+    agent.kill_both();
     let mut next = Agent::start(&folder.path().join("state"));
     let Answer::Hello(Hello { healed, .. }) = next.ask(Body::Hello).unwrap() else { panic!() };
     assert_eq!((healed.undone.len(), healed.failed.len()), (3, 0), "{healed:?}");

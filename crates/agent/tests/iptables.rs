@@ -6,21 +6,12 @@ mod support;
 use std::process::Command;
 use std::time::Instant;
 
-use nix::sys::signal::Signal::{SIGKILL, SIGSTOP};
+use nix::sys::signal::Signal::SIGKILL;
 use perjury_agent::protocol::{Ability, Answer, Body, FailureKind};
 use support::pair::{Pair, addresses, counters, eventually_counts};
-use support::{AGENT, Agent, eventually, has, is_root, kill, skipped};
+use support::{AGENT, Agent, eventually, has, kill, possible};
 
-fn possible(test: &str) -> bool {
-    let why = match () {
-        () if !is_root() => "not root",
-        () if !has("iptables") || !has("ip6tables") => "iptables is not installed",
-        () if !has("ip") => "ip is not installed",
-        () => return true,
-    };
-    skipped(test, why);
-    false
-}
+const PROGRAMS: &[&str] = &["iptables", "ip6tables", "ip"];
 
 /// Rules of somebody else's, who also has a chain, and whose jumps look like ours.
 fn firewall(pair: &Pair, end: usize) {
@@ -54,7 +45,7 @@ fn heard(pair: &Pair, end: usize) -> Vec<u64> {
 
 #[test]
 fn without_nft_a_cut_cuts_one_way_and_is_replaced_and_mended() {
-    if !possible("cuts without nft") {
+    if !possible("cuts without nft", PROGRAMS) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -110,7 +101,7 @@ fn without_nft_a_cut_cuts_one_way_and_is_replaced_and_mended() {
 
 #[test]
 fn every_end_of_the_agent_puts_the_rules_back() {
-    if !possible("undoing cuts without nft") {
+    if !possible("undoing cuts without nft", PROGRAMS) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -131,12 +122,7 @@ fn every_end_of_the_agent_puts_the_rules_back() {
             "input" => drop(agent.stdin.take()),
             "worker" => kill(agent.worker(), SIGKILL),
             _ => {
-                let worker = agent.worker();
-                let guardian = i32::try_from(agent.child.id()).unwrap();
-                kill(guardian, SIGSTOP);
-                kill(worker, SIGKILL);
-                kill(guardian, SIGKILL);
-                agent.wait();
+                agent.kill_both();
                 assert!(rules(&pair, 1).contains(&table));
                 // Even with `nft` at hand: the journal knows what made the cut.
                 pair.on(1, &[AGENT, "heal", "--state", state.to_str().unwrap()]);
@@ -151,7 +137,7 @@ fn every_end_of_the_agent_puts_the_rules_back() {
 
 #[test]
 fn without_any_filter_the_package_is_named() {
-    if !possible("a node without any packet filter") {
+    if !possible("a node without any packet filter", PROGRAMS) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -172,7 +158,7 @@ fn without_any_filter_the_package_is_named() {
 
 #[test]
 fn without_the_right_nothing_is_cut_and_nothing_is_left() {
-    if !possible("a cut without nft and without permission") || !has("setpriv") {
+    if !possible("a cut without nft and without permission", PROGRAMS) || !has("setpriv") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

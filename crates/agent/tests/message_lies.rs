@@ -5,7 +5,7 @@
 mod tape;
 
 use perjury_agent::proxy::Way;
-use perjury_agent::proxy::spec::{FramingName, Instead, Lie, Omit, Rate, Tell};
+use perjury_agent::proxy::spec::{FramingName, Instead, Lie, Omit, Part, Rate, Tell};
 use tape::{MS, Tape, seal};
 
 const FRAMINGS: [FramingName; 3] = [FramingName::Resp, FramingName::Http, FramingName::Postgres];
@@ -21,6 +21,8 @@ struct Words {
     value: fn(&str) -> String,
     none: String,
     zero: String,
+    /// The error "no more".
+    refusal: String,
     /// The word of reads.
     word: &'static str,
 }
@@ -66,6 +68,7 @@ fn words(framing: FramingName) -> Words {
             value: |value| format!("${}\r\n{value}\r\n", value.len()),
             none: "$-1\r\n".into(),
             zero: "$1\r\n0\r\n".into(),
+            refusal: "-no more\r\n".into(),
             word: "GET",
         },
         FramingName::Http => Words {
@@ -76,6 +79,10 @@ fn words(framing: FramingName) -> Words {
             value: |value| http("HTTP/1.1 200 OK", value),
             none: http("HTTP/1.1 404 Not Found", "nothing"),
             zero: http("HTTP/1.1 200 OK\r\nContent-Type: text/plain", "0"),
+            refusal: http(
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain",
+                "no more",
+            ),
             word: "GET",
         },
         _ => Words {
@@ -86,6 +93,7 @@ fn words(framing: FramingName) -> Words {
             value: pg_row,
             none: pg_reply(&[('T', COLUMN), ('C', "SELECT 0\0")]),
             zero: pg_row("0"),
+            refusal: pg_reply(&[('E', "SERROR\0VERROR\0C57014\0Mno more\0\0")]),
             word: "SELECT",
         },
     }
@@ -219,6 +227,67 @@ fn an_acknowledged_write_is_never_forwarded() {
         let told = tape.told();
         assert_eq!(tape.words(), ["acknowledge"]);
         assert_eq!((told[0].before.text(), told[0].after.text()), ((w.write)("1"), w.done));
+    }
+}
+
+#[test]
+fn a_refused_request_is_never_done_or_done_all_the_same() {
+    for w in FRAMINGS.map(words) {
+        for done in [false, true] {
+            let refuse = Tell::Refuse { text: "no more".into(), done };
+            let spare = vec![w.word.into()];
+            let mut tape = tape(&w, vec![Lie { spare, ..Lie::always(refuse) }]);
+            tape.ask([(w.read)("k"), (w.write)("1"), (w.read)("k")].concat());
+            let writes = tape.server().matches(&(w.write)("1")).count();
+            assert_eq!(writes, usize::from(done), "{:?}", w.framing);
+            tape.answer((w.value)("old"));
+            if done {
+                tape.answer(&w.done);
+            }
+            tape.answer((w.value)("old"));
+            let said = tape.client();
+            let error = said.strip_prefix(&(w.value)("old")).unwrap();
+            let error = error.strip_suffix(&(w.value)("old")).unwrap();
+            assert_eq!(error, w.refusal, "{:?}", w.framing);
+            let told = tape.told();
+            assert_eq!(tape.words(), ["refuse"]);
+            assert_eq!(told[0].after.text(), error);
+            let before = if done { w.done.clone() } else { (w.write)("1") };
+            assert_eq!(told[0].before.text(), before);
+        }
+    }
+}
+
+/// The reverse of the partisan node: sick by its own word, and honest about data.
+#[test]
+fn only_the_health_check_is_lied_about() {
+    let health = "GET /health HTTP/1.1\r\n\r\n";
+    let well = http("HTTP/1.1 200 OK", "{\"health\":\"true\"}");
+    let (sick, garbage) = (
+        Tell::Refuse { text: "{\"health\":\"false\"}".into(), done: false },
+        Tell::Corrupt(Part::Stream { block: 8 }),
+    );
+    for tell in [sick, garbage] {
+        let w = words(FramingName::Http);
+        let is_refused = matches!(tell, Tell::Refuse { .. });
+        let lie = Lie { words: vec!["GET /health".into()], ..Lie::always(tell) };
+        let mut tape = tape(&w, vec![lie]);
+        for _ in 0..3 {
+            tape.ask((w.read)("k"));
+            assert_eq!(serve(&mut tape, &(w.value)("7")), (w.read)("k"));
+            assert_eq!(tape.client(), (w.value)("7"), "data are the truth");
+        }
+        assert_eq!(tape.words().len(), 0);
+        tape.ask(health);
+        if is_refused {
+            assert_eq!(tape.server(), "");
+        } else {
+            assert_eq!(serve(&mut tape, &well), health);
+        }
+        let said = tape.client();
+        assert!(said != well && !said.is_empty(), "{said}");
+        assert_eq!(said.contains("{\"health\":\"false\"}"), is_refused, "{said}");
+        assert!(!tape.words().is_empty());
     }
 }
 

@@ -9,22 +9,13 @@ use std::time::Instant;
 use nix::sys::signal::Signal::SIGKILL;
 use perjury_agent::protocol::{Ability, Answer, Body, FailureKind};
 use support::pair::{Pair, addresses, counters, eventually_counts};
-use support::{AGENT, Agent, eventually, has, is_root, kill, must, skipped};
+use support::{AGENT, Agent, eventually, has, kill, must, possible};
 
-fn possible(test: &str) -> bool {
-    let why = match () {
-        () if !is_root() => "not root",
-        () if !has("nft") => "nft is not installed",
-        () if !has("ip") => "ip is not installed",
-        () => return true,
-    };
-    skipped(test, why);
-    false
-}
+const PROGRAMS: &[&str] = &["nft", "ip"];
 
 #[test]
 fn a_cut_cuts_one_way_and_is_replaced_and_mended() {
-    if !possible("cuts") {
+    if !possible("cuts", PROGRAMS) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -78,7 +69,7 @@ fn a_cut_cuts_one_way_and_is_replaced_and_mended() {
 
 #[test]
 fn every_end_of_the_agent_removes_its_own_table_only() {
-    if !possible("tables of two runs") {
+    if !possible("tables of two runs", PROGRAMS) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -97,12 +88,7 @@ fn every_end_of_the_agent_removes_its_own_table_only() {
             "input" => drop(agent.stdin.take()),
             "worker" => kill(agent.worker(), SIGKILL),
             _ => {
-                let worker = agent.worker();
-                let guardian = i32::try_from(agent.child.id()).unwrap();
-                kill(guardian, nix::sys::signal::Signal::SIGSTOP);
-                kill(worker, SIGKILL);
-                kill(guardian, SIGKILL);
-                agent.wait();
+                agent.kill_both();
                 assert!(tables().contains(&table));
                 let state = state.to_str().unwrap();
                 let enter = ["ip", "netns", "exec", &pair.names[1]];
@@ -116,7 +102,7 @@ fn every_end_of_the_agent_removes_its_own_table_only() {
 
 #[test]
 fn without_the_right_a_cut_is_refused_and_nothing_is_left() {
-    if !possible("a cut without permission") || !has("setpriv") {
+    if !possible("a cut without permission", PROGRAMS) || !has("setpriv") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

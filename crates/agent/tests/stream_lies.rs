@@ -56,6 +56,28 @@ fn a_forged_seal_has_the_same_key_and_nobody_wrote_it() {
 }
 
 #[test]
+fn an_equivocator_knows_its_listeners_by_address_or_by_connection() {
+    for by_connection in [false, true] {
+        let mut spec = liar(NONE, vec![Lie::always(Tell::Equivocate(Instead::Forged))]);
+        spec.by_connection = by_connection;
+        let running = Arc::new(Running::new(spec));
+        let truth = seal("keyaaa", "writeone");
+        let heard = |connection, dialler: &str| {
+            let mut tape = Tape::on(&running, link(connection, dialler));
+            tape.answer(&truth);
+            let first = tape.client();
+            tape.answer(&truth);
+            assert_eq!(tape.client(), first, "one listener hears one story");
+            first
+        };
+        let (one, same) = (heard(0, "10.0.0.9:5000"), heard(1, "10.0.0.9:5001"));
+        assert_eq!(one == same, !by_connection);
+        assert_ne!(one, heard(2, "10.0.0.8:5000"));
+        assert!(one != truth && same != truth);
+    }
+}
+
+#[test]
 fn an_insider_says_what_it_was_given_and_only_for_that_key() {
     let pool = vec![seal("keyaaa", "nobody22"), seal("keyaaa", "nobody33")];
     let mut tape = stream(Tell::Substitute(Instead::Insider(pool.clone())));

@@ -6,130 +6,28 @@ mod support;
 #[path = "support/tape.rs"]
 mod tape;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Instant;
 
-use nix::sys::signal::Signal::{SIGKILL, SIGSTOP};
+use nix::sys::signal::Signal::SIGKILL;
 use perjury_agent::protocol::{Answer, Body};
 use perjury_agent::proxy::spec::{DialledBy, FramingName, Instead, Liar, Lie, Place, Tell, Who};
 use perjury_agent::proxy::{Deeds, Told};
-use support::{AGENT, Agent, eventually, has, is_root, kill, must, skipped};
+use support::pair::{Pair, ask};
+use support::{AGENT, Agent, eventually, kill, must, possible};
+
+const PROGRAMS: &[&str] = &["nft", "ip"];
 use tape::seal;
 
 const PORT: u16 = 7400;
 
-/// Two namespaces with a cable between them, removed at the end: the node, and another one.
-struct Pair {
-    node: String,
-    other: String,
-}
+/// The end that lies, and the one that is lied to.
+const NODE: usize = 0;
+const OTHER: usize = 1;
 
-impl Pair {
-    fn make(test: &str) -> Pair {
-        let me = std::process::id();
-        let pair = Pair { node: format!("pjl{test}a{me}"), other: format!("pjl{test}b{me}") };
-        for name in [&pair.node, &pair.other] {
-            must(&["ip", "netns", "add", name]);
-            must(&["ip", "-n", name, "link", "set", "lo", "up"]);
-        }
-        let (a, b) = (&pair.node, &pair.other);
-        let cable = ["link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", b];
-        must(&[&["ip", "-n", a][..], &cable].concat());
-        for (name, last) in [(a, 1), (b, 2)] {
-            let v4 = format!("10.94.0.{last}/24");
-            must(&["ip", "-n", name, "addr", "add", &v4, "dev", "eth0"]);
-            let v6 = format!("fd00:94::{last}/64");
-            must(&["ip", "-n", name, "addr", "add", &v6, "dev", "eth0", "nodad"]);
-            must(&["ip", "-n", name, "link", "set", "eth0", "up"]);
-        }
-        pair
-    }
-
-    fn agent(&self, state: &Path) -> Agent {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.node, AGENT]);
-        Agent::start_by(command, state, 30)
-    }
-
-    fn tables(&self) -> String {
-        must(&["ip", "netns", "exec", &self.node, "nft", "list", "tables"])
-    }
-
-    /// Does something in a namespace; a socket that is made there stays there.
-    fn within<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> T {
-        let namespace = std::fs::File::open(format!("/run/netns/{name}")).unwrap();
-        let enter = move || {
-            let flags = nix::sched::CloneFlags::CLONE_NEWNET;
-            nix::sched::setns(namespace.as_fd(), flags).unwrap();
-            act()
-        };
-        std::thread::scope(|scope| scope.spawn(enter).join().unwrap())
-    }
-
-    /// Says the same seal to every line, in a namespace, to IPv4 and IPv6.
-    fn serve(name: &str, said: &str) {
-        for any in ["0.0.0.0", "::"] {
-            let ip: IpAddr = any.parse().unwrap();
-            let listener = Pair::within(name, || listener(SocketAddr::new(ip, PORT)));
-            let said = said.to_string();
-            std::thread::spawn(move || {
-                for socket in listener.incoming() {
-                    let (mut socket, said) = (socket.unwrap(), said.clone());
-                    std::thread::spawn(move || {
-                        let lines = BufReader::new(socket.try_clone().unwrap()).lines();
-                        for _ in lines.map_while(Result::ok) {
-                            if socket.write_all(said.as_bytes()).is_err() {
-                                return;
-                            }
-                        }
-                    });
-                }
-            });
-        }
-    }
-
-    fn connect(name: &str, to: &str) -> TcpStream {
-        let to: SocketAddr = to.parse().unwrap();
-        let socket = Pair::within(name, || TcpStream::connect(to)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        socket
-    }
-}
-
-fn listener(address: SocketAddr) -> TcpListener {
-    perjury_agent::proxy::listener(address)
-        .inspect(|listener| listener.set_nonblocking(false).unwrap())
-        .unwrap()
-}
-
-impl Drop for Pair {
-    fn drop(&mut self) {
-        for name in [&self.node, &self.other] {
-            let _ = Command::new("ip").args(["netns", "del", name]).status();
-        }
-    }
-}
-
-fn possible(test: &str) -> bool {
-    let why = match () {
-        () if !is_root() => "not root",
-        () if !has("nft") => "nft is not installed",
-        () if !has("ip") => "ip is not installed",
-        () => return true,
-    };
-    skipped(test, why);
-    false
-}
-
-fn ask(socket: &mut TcpStream) -> std::io::Result<String> {
-    socket.write_all(b"what\n")?;
-    let mut reply = vec![0; 43];
-    socket.read_exact(&mut reply)?;
-    Ok(String::from_utf8(reply).unwrap())
+fn tables(pair: &Pair) -> String {
+    pair.nft(NODE, &["list", "tables"])
 }
 
 fn forger(with: Who, dialled_by: DialledBy, on: perjury_agent::proxy::spec::On) -> Liar {
@@ -155,26 +53,26 @@ fn told(agent: &mut Agent) -> Vec<Told> {
 #[test]
 fn what_comes_in_and_what_goes_out_is_lied_about() {
     use perjury_agent::proxy::spec::On;
-    if !possible("a transparent liar") {
+    if !possible("a transparent liar", PROGRAMS) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let pair = Pair::make("w");
+    let pair = Pair::make("lw");
     let (ours, theirs) = (seal("keyaaa", "writeone"), seal("keybbb", "writetwo"));
-    Pair::serve(&pair.node, &ours);
-    Pair::serve(&pair.other, &theirs);
-    let mut agent = pair.agent(&folder.path().join("state"));
+    pair.serve(NODE, PORT, &ours);
+    pair.serve(OTHER, PORT, &theirs);
+    let mut agent = pair.agent(NODE, &folder.path().join("state"));
     let started = Instant::now();
     lie(&mut agent, &forger(Who::Anyone, DialledBy::Either, On::Replies));
     eprintln!("installed in {:.1?}", started.elapsed());
     let mut count = 0;
     for (from, to, truth, outgoing) in [
-        (&pair.other, "10.94.0.1", &ours, false),
-        (&pair.other, "[fd00:94::1]", &ours, false),
-        (&pair.node, "10.94.0.2", &theirs, true),
-        (&pair.node, "[fd00:94::2]", &theirs, true),
+        (OTHER, "10.9.0.1", &ours, false),
+        (OTHER, "[fd00:9::1]", &ours, false),
+        (NODE, "10.9.0.2", &theirs, true),
+        (NODE, "[fd00:9::2]", &theirs, true),
     ] {
-        let mut socket = Pair::connect(from, &format!("{to}:{PORT}"));
+        let mut socket = pair.connect(from, &format!("{to}:{PORT}"));
         let heard = ask(&mut socket).unwrap();
         let last = told(&mut agent).pop().expect("a lie");
         assert_eq!(last.seal_before.as_ref(), Some(truth), "{to}");
@@ -187,20 +85,20 @@ fn what_comes_in_and_what_goes_out_is_lied_about() {
         assert_eq!(last.number + 1, count);
     }
     // What a node says to itself is the truth.
-    let mut own = Pair::connect(&pair.node, &format!("127.0.0.1:{PORT}"));
+    let mut own = pair.connect(NODE, &format!("127.0.0.1:{PORT}"));
     assert_eq!(ask(&mut own).unwrap(), ours);
     // Whoever dials the liar itself reaches nobody.
     let door = match agent.ask(Body::Lies { name: "l".into(), from: 0 }).unwrap() {
         Answer::Lies(lies) => lies.deeds.listens[0].port(),
         other => panic!("{other:?}"),
     };
-    let mut direct = Pair::connect(&pair.other, &format!("10.94.0.1:{door}"));
+    let mut direct = pair.connect(OTHER, &format!("10.9.0.1:{door}"));
     assert!(!matches!(direct.read(&mut [0]), Ok(1..)));
     let Answer::Deeds(deeds) = agent.ask(Body::Recant { name: "l".into() }).unwrap() else {
         panic!()
     };
-    assert_eq!((deeds.told["forge"], pair.tables().as_str()), (4, ""));
-    let mut honest = Pair::connect(&pair.other, &format!("10.94.0.1:{PORT}"));
+    assert_eq!((deeds.told["forge"], tables(&pair).as_str()), (4, ""));
+    let mut honest = pair.connect(OTHER, &format!("10.9.0.1:{PORT}"));
     assert_eq!(ask(&mut honest).unwrap(), ours);
     assert_eq!(agent.close().code(), Some(0));
 }
@@ -208,34 +106,34 @@ fn what_comes_in_and_what_goes_out_is_lied_about() {
 #[test]
 fn only_the_pair_that_is_meant_is_lied_to() {
     use perjury_agent::proxy::spec::On;
-    if !possible("a lie on one ordered pair") {
+    if !possible("a lie on one ordered pair", PROGRAMS) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let pair = Pair::make("p");
-    let more = ["ip", "-n", &pair.other, "addr", "add", "10.94.0.3/24", "dev", "eth0"];
+    let pair = Pair::make("lp");
+    let more = ["ip", "-n", &pair.names[OTHER], "addr", "add", "10.9.0.3/24", "dev", "eth0"];
     must(&more);
     let truth = seal("keyaaa", "writeone");
-    Pair::serve(&pair.node, &truth);
-    Pair::serve(&pair.other, &truth);
-    let mut agent = pair.agent(&folder.path().join("state"));
+    pair.serve(NODE, PORT, &truth);
+    pair.serve(OTHER, PORT, &truth);
+    let mut agent = pair.agent(NODE, &folder.path().join("state"));
     // What the node says to .3, whoever dialled; a second liar at the same time for .2.
     let only = |last: &str| Who::Only(vec![last.parse().unwrap()]);
-    lie(&mut agent, &forger(only("10.94.0.3"), DialledBy::Either, On::Says));
-    let mut second = forger(only("10.94.0.2"), DialledBy::Us, On::Hears);
+    lie(&mut agent, &forger(only("10.9.0.3"), DialledBy::Either, On::Says));
+    let mut second = forger(only("10.9.0.2"), DialledBy::Us, On::Hears);
     second.name = "second".into();
     lie(&mut agent, &second);
     let from = |address: &str| {
-        let to: SocketAddr = format!("10.94.0.1:{PORT}").parse().unwrap();
+        let to: SocketAddr = format!("10.9.0.1:{PORT}").parse().unwrap();
         let from: IpAddr = address.parse().unwrap();
-        Pair::within(&pair.other, || bound(from, to))
+        pair.within(OTHER, || bound(from, to))
     };
-    assert_eq!(ask(&mut from("10.94.0.2")).unwrap(), truth);
-    assert_ne!(ask(&mut from("10.94.0.3")).unwrap(), truth);
-    let dial = |to: &str| Pair::connect(&pair.node, &format!("{to}:{PORT}"));
+    assert_eq!(ask(&mut from("10.9.0.2")).unwrap(), truth);
+    assert_ne!(ask(&mut from("10.9.0.3")).unwrap(), truth);
+    let dial = |to: &str| pair.connect(NODE, &format!("{to}:{PORT}"));
     // It says nothing false when it asks, and hears something false from .2.
-    assert_eq!(ask(&mut dial("10.94.0.3")).unwrap(), truth);
-    assert_ne!(ask(&mut dial("10.94.0.2")).unwrap(), truth);
+    assert_eq!(ask(&mut dial("10.9.0.3")).unwrap(), truth);
+    assert_ne!(ask(&mut dial("10.9.0.2")).unwrap(), truth);
     assert_eq!(told(&mut agent).len(), 1);
 }
 
@@ -254,56 +152,52 @@ fn bound(from: IpAddr, to: SocketAddr) -> TcpStream {
 #[test]
 fn connections_of_before_are_cut_over() {
     use perjury_agent::proxy::spec::On;
-    if !possible("cutting over") {
+    if !possible("cutting over", PROGRAMS) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let pair = Pair::make("c");
+    let pair = Pair::make("lc");
     let truth = seal("keyaaa", "writeone");
-    Pair::serve(&pair.node, &truth);
-    Pair::serve(&pair.other, &truth);
-    let mut before: Vec<TcpStream> = [
-        (&pair.other, "10.94.0.1"),
-        (&pair.other, "[fd00:94::1]"),
-        (&pair.node, "10.94.0.2"),
-        (&pair.node, "[fd00:94::2]"),
-    ]
-    .iter()
-    .map(|(from, to)| Pair::connect(from, &format!("{to}:{PORT}")))
-    .collect();
+    pair.serve(NODE, PORT, &truth);
+    pair.serve(OTHER, PORT, &truth);
+    let mut before: Vec<TcpStream> =
+        [(OTHER, "10.9.0.1"), (OTHER, "[fd00:9::1]"), (NODE, "10.9.0.2"), (NODE, "[fd00:9::2]")]
+            .iter()
+            .map(|(from, to)| pair.connect(*from, &format!("{to}:{PORT}")))
+            .collect();
     // Another port, and the node with itself: none of our business.
-    let mut own = Pair::connect(&pair.node, &format!("10.94.0.1:{PORT}"));
+    let mut own = pair.connect(NODE, &format!("10.9.0.1:{PORT}"));
     for socket in before.iter_mut().chain([&mut own]) {
         assert_eq!(ask(socket).unwrap(), truth);
     }
-    let mut agent = pair.agent(&folder.path().join("state"));
+    let mut agent = pair.agent(NODE, &folder.path().join("state"));
     let deeds = lie(&mut agent, &forger(Who::Anyone, DialledBy::Either, On::Replies));
     assert_eq!((deeds.cut_over, deeds.kept), (4, 0));
     for socket in &mut before {
         assert!(ask(socket).is_err(), "a connection of before goes on");
     }
     assert_eq!(ask(&mut own).unwrap(), truth);
-    let mut again = Pair::connect(&pair.other, &format!("10.94.0.1:{PORT}"));
+    let mut again = pair.connect(OTHER, &format!("10.9.0.1:{PORT}"));
     assert_ne!(ask(&mut again).unwrap(), truth);
 }
 
 #[test]
 fn whatever_ends_the_agent_the_truth_is_back() {
     use perjury_agent::proxy::spec::On;
-    if !possible("undoing a transparent liar") {
+    if !possible("undoing a transparent liar", PROGRAMS) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let pair = Pair::make("u");
+    let pair = Pair::make("lu");
     let truth = seal("keyaaa", "writeone");
-    Pair::serve(&pair.node, &truth);
+    pair.serve(NODE, PORT, &truth);
     for way in ["heal", "input", "worker", "both"] {
         let state = folder.path().join(way);
-        let mut agent = pair.agent(&state);
+        let mut agent = pair.agent(NODE, &state);
         lie(&mut agent, &forger(Who::Anyone, DialledBy::Them, On::Says));
-        let mut through = Pair::connect(&pair.other, &format!("10.94.0.1:{PORT}"));
+        let mut through = pair.connect(OTHER, &format!("10.9.0.1:{PORT}"));
         assert_ne!(ask(&mut through).unwrap(), truth, "{way}");
-        assert!(pair.tables().contains("_liar"), "{way}");
+        assert!(tables(&pair).contains("_liar"), "{way}");
         match way {
             "heal" => {
                 let healed = agent.ask(Body::Heal { services: false }).unwrap();
@@ -313,21 +207,16 @@ fn whatever_ends_the_agent_the_truth_is_back() {
             "input" => drop(agent.stdin.take()),
             "worker" => kill(agent.worker(), SIGKILL),
             _ => {
-                let worker = agent.worker();
-                let guardian = i32::try_from(agent.child.id()).unwrap();
-                kill(guardian, SIGSTOP);
-                kill(worker, SIGKILL);
-                kill(guardian, SIGKILL);
-                agent.wait();
-                assert!(pair.tables().contains("_liar"));
+                agent.kill_both();
+                assert!(tables(&pair).contains("_liar"));
                 let state = state.to_str().unwrap();
-                let enter = ["ip", "netns", "exec", &pair.node];
+                let enter = ["ip", "netns", "exec", &pair.names[NODE]];
                 must(&[&enter[..], &[AGENT, "heal", "--state", state]].concat());
             }
         }
-        eventually("the table is gone", || pair.tables().is_empty());
+        eventually("the table is gone", || tables(&pair).is_empty());
         assert!(ask(&mut through).is_err(), "{way}: a connection through the liar goes on");
-        let mut honest = Pair::connect(&pair.other, &format!("10.94.0.1:{PORT}"));
+        let mut honest = pair.connect(OTHER, &format!("10.9.0.1:{PORT}"));
         assert_eq!(ask(&mut honest).unwrap(), truth, "{way}");
         if way == "heal" {
             assert_eq!(told(&mut agent).len(), 1);

@@ -165,6 +165,7 @@ fn fits(call: &Call, reply: &Reply) -> bool {
             _ => false,
         },
         Call::Write { .. }
+        | Call::Delete { .. }
         | Call::Append { .. }
         | Call::Add { .. }
         | Call::Increment { .. }

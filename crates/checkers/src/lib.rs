@@ -16,6 +16,7 @@
 mod assumptions;
 mod byzantine;
 mod certificate;
+mod components;
 mod coverage;
 mod explain;
 mod linearizable;
@@ -30,7 +31,7 @@ mod set_order;
 mod translate;
 mod wording;
 
-pub use byzantine::liars;
+pub use byzantine::{Claimed, Truth, account, charged, liars};
 pub use certificate::{Certificate, CertificateError, Order, Refusal, verify};
 pub use coverage::Expected;
 pub use model::ModelName;
@@ -65,6 +66,16 @@ pub enum Checker {
     Versions,
     /// Did each write take effect once?
     Duplicates,
+    /// Do answers agree about a state?
+    Snapshots,
+    /// Has every session what it can rely on?
+    Sessions,
+    /// Does what was deleted stay away?
+    Deletes,
+    /// Is what was written together seen together?
+    Pairs,
+    /// Are all balances what the transfers left?
+    Bank,
     /// Do all copies hold the same in the end?
     Divergence,
     /// Do they hold what was acknowledged?
@@ -90,6 +101,11 @@ impl Checker {
             Checker::Regression => "regression",
             Checker::Versions => "versions",
             Checker::Duplicates => "duplicates",
+            Checker::Snapshots => "snapshots",
+            Checker::Sessions => "sessions",
+            Checker::Deletes => "deletes",
+            Checker::Pairs => "pairs",
+            Checker::Bank => "bank",
             Checker::Divergence => "divergence",
             Checker::Lost => "lost-writes",
             Checker::Causality => "causality",
@@ -160,10 +176,11 @@ pub fn judge_with_certificate(
     findings.extend(heard);
     let (mut finding, orders) = match options.model {
         ModelName::Set => set_full::check(judged),
+        ModelName::Bank => (bank(&mut findings), None),
         _ => linearizable::check(judged, options),
     };
     if finding.verdict == Verdict::Invalid
-        && options.model != ModelName::Set
+        && !matches!(options.model, ModelName::Set | ModelName::Bank)
         && believable.is_none()
     {
         linearizable::tell_prefix(&mut finding, online::longest_prefix(history, options));
@@ -184,6 +201,23 @@ pub fn judge_with_certificate(
         objects,
     });
     (findings, certificate)
+}
+
+/// The finding about a bank comes last, as that of every model does. Without a bank's operations
+/// there is none.
+fn bank(findings: &mut Vec<Finding>) -> Finding {
+    let name = Checker::Bank.name();
+    match findings.iter().position(|finding| finding.checker == name) {
+        Some(at) => findings.remove(at),
+        None => Finding {
+            checker: name.into(),
+            verdict: Verdict::Unknown,
+            summary: "Nothing was asked of a bank.".into(),
+            anomalies: Vec::new(),
+            anomaly_count: 0,
+            stats: Default::default(),
+        },
+    }
 }
 
 fn sealed(history: &History) -> bool {

@@ -19,7 +19,9 @@ use rayon::prelude::*;
 
 use crate::translate::Searched;
 use crate::wording::{count, time};
-use crate::{Checker, ModelName, Options, Order, explain, minimize, patterns, translate};
+use crate::{
+    Checker, ModelName, Options, Order, components, explain, minimize, patterns, translate,
+};
 
 /// How many illegal objects are cut down to their core; of the others the evidence is coarser.
 const MOST_CORES: usize = 8;
@@ -83,11 +85,27 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     if let Some(prefix) = explained_prefix(&decisions, operations) {
         finding.stats.insert(EXPLAINED.into(), prefix.into());
     }
-    let order = |(key, decision): (Option<Key>, Decision)| match decision {
-        Decision::Legal(places) => Some(Order::of(key, &places, operations)),
+    (finding, orders(decisions, operations, options.model))
+}
+
+/// An order for each object, if all are legal: one for all registers that transactions span.
+fn orders(
+    decisions: Vec<(Option<Key>, Decision)>,
+    operations: &[Operation],
+    model: ModelName,
+) -> Option<Vec<Order>> {
+    let legal = |(key, decision): (Option<Key>, Decision)| match decision {
+        Decision::Legal(places) => Some((key, places)),
         _ => None,
     };
-    (finding, decisions.into_iter().map(order).collect())
+    let legal: Vec<(Option<Key>, Vec<usize>)> =
+        decisions.into_iter().map(legal).collect::<Option<_>>()?;
+    if model == ModelName::MultiRegister {
+        let all = legal.into_iter().map(|(_, places)| places).collect();
+        return Some(vec![Order::of(None, &components::merged(all, operations), operations)]);
+    }
+    let order = |(key, places): (_, Vec<usize>)| Order::of(key, &places, operations);
+    Some(legal.into_iter().map(order).collect())
 }
 
 /// The figure of the longest prefix that is known to have an order.
@@ -221,10 +239,10 @@ fn of(some: u64, objects: usize) -> String {
     if objects == 1 { "the one object".to_owned() } else { format!("{some} of {objects} objects") }
 }
 
-/// The operations of each object; all of them together where transactions span objects.
+/// The operations of each object; of registers that transactions tie together as one.
 fn group(operations: &[Operation], model: ModelName) -> Vec<Group<'_>> {
     if model == ModelName::MultiRegister {
-        return vec![(None, operations.iter().enumerate().collect())];
+        return components::of(operations).into_iter().map(|group| (None, group)).collect();
     }
     let mut groups: BTreeMap<Option<Key>, Vec<(usize, &Operation)>> = BTreeMap::new();
     for (at, operation) in operations.iter().enumerate() {
@@ -275,6 +293,8 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
             search(&PowerSet(UnorderedQueue::default()), translate::queue(group), meter)
         }
         ModelName::Set => search(&Set::default(), translate::set(group), meter),
+        // Nobody asks: a bank has a checker of its own, which searches nothing.
+        ModelName::Bank => (Decision::GaveUp(Reason::States), Path::NotStarted),
     }
 }
 

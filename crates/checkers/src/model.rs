@@ -10,7 +10,7 @@ pub enum ModelName {
     Register,
     /// Read, write and compare-and-set, each key alone.
     CasRegister,
-    /// The same as `cas-register`, by the name that key-value stores use.
+    /// The same as `cas-register` and delete, by the name that key-value stores use.
     Kv,
     /// Get, put and append of strings, each key alone.
     KvAppend,
@@ -34,11 +34,13 @@ pub enum ModelName {
     FencedLock,
     /// Transactions over several registers.
     MultiRegister,
+    /// Transfers between accounts, and reads of one or of all.
+    Bank,
 }
 
 impl ModelName {
     /// All of them.
-    pub const ALL: [ModelName; 14] = [
+    pub const ALL: [ModelName; 15] = [
         ModelName::Register,
         ModelName::CasRegister,
         ModelName::Kv,
@@ -53,6 +55,7 @@ impl ModelName {
         ModelName::Mutex,
         ModelName::FencedLock,
         ModelName::MultiRegister,
+        ModelName::Bank,
     ];
 
     /// The word.
@@ -72,6 +75,7 @@ impl ModelName {
             ModelName::Mutex => "mutex",
             ModelName::FencedLock => "fenced-lock",
             ModelName::MultiRegister => "multi-register",
+            ModelName::Bank => "bank",
         }
     }
 
@@ -84,7 +88,8 @@ impl ModelName {
     pub(crate) fn calls(self) -> &'static [&'static str] {
         match self {
             ModelName::Register => &["read", "write"],
-            ModelName::CasRegister | ModelName::Kv => &["read", "write", "cas"],
+            ModelName::CasRegister => &["read", "write", "cas"],
+            ModelName::Kv => &["read", "write", "cas", "delete"],
             ModelName::KvAppend => &["read", "write", "append"],
             ModelName::Set => &["add", "read-all"],
             ModelName::Counter => &["increment", "read"],
@@ -95,6 +100,7 @@ impl ModelName {
             ModelName::Log => &["append", "read-all"],
             ModelName::Mutex | ModelName::FencedLock => &["acquire", "release"],
             ModelName::MultiRegister => &["txn"],
+            ModelName::Bank => &["transfer", "read-accounts", "read"],
         }
     }
 }

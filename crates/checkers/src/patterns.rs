@@ -99,6 +99,7 @@ pub(crate) fn seen(operation: &Operation) -> Option<&Value> {
 fn meant(operation: &Operation) -> Option<&Value> {
     match &operation.call {
         Call::Write { value, .. } => Some(value),
+        Call::Delete { .. } => Some(&Value::Nil),
         Call::Cas { to, .. } => Some(to),
         _ => None,
     }

@@ -48,6 +48,14 @@ fn broken(findings: &[Finding], decisive: &Finding, subject: &str, promised: boo
         AnomalyKind::DuplicateApplication => "a write took effect twice",
         AnomalyKind::Divergence => "after healing its copies differ",
         AnomalyKind::CausalityViolation => "an answer is older than what had caused its question",
+        AnomalyKind::PartialWrite => "an answer shows half of what was done as one",
+        AnomalyKind::BrokenInvariant => "an account is overdrawn that must not be",
+        AnomalyKind::DisagreeingReads => "a read of one key and one of many disagree",
+        AnomalyKind::ResurrectedDelete => "something that was deleted is there again",
+        AnomalyKind::ReadYourWrites => "a client did not find what it had written itself",
+        AnomalyKind::MonotonicReads => "a client read what is older than what it had read",
+        AnomalyKind::MonotonicWrites => "a client's writes took effect in another order",
+        AnomalyKind::WritesFollowReads => "a write took effect before what its client had read",
         AnomalyKind::DishonestHealth => "a node was healthy by its own word while it lied",
     };
     let count: u64 = findings.iter().map(|finding| finding.anomaly_count).sum();

@@ -77,6 +77,9 @@ pub(crate) fn register(
         (Call::Write { value, .. }, reply) => {
             Some((CasInput::Write(value.clone()), reply.map(|_| CasOutput::Written)))
         }
+        (Call::Delete { .. }, reply) => {
+            Some((CasInput::Write(Value::Nil), reply.map(|_| CasOutput::Written)))
+        }
         (Call::Cas { from, to, .. }, reply) => {
             let input = CasInput::Cas { from: from.clone(), to: to.clone() };
             match reply {

@@ -45,6 +45,8 @@ pub enum Aim {
     },
     /// So many bits, anywhere.
     Bits(u32),
+    /// So many bits in each second, anywhere, as long as the fault is on.
+    PerSecond(u32),
 }
 
 /// Corruption of files.
@@ -60,6 +62,10 @@ pub struct Files {
     /// would hide the corruption.
     #[serde(default)]
     pub crash: bool,
+    /// The database is asked to end before and started after it: all that it holds in memory is on
+    /// the disk then, and there is nothing to recover that would hide the corruption either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stop: bool,
 }
 
 /// What happens to files.
@@ -111,8 +117,12 @@ impl fmt::Display for Rot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Rot::Memory(aim) => write!(f, "{aim} in memory"),
-            Rot::Files(Files { damage, suffix, crash }) => {
-                let crash = if *crash { ", in a crash" } else { "" };
+            Rot::Files(Files { damage, suffix, crash, stop }) => {
+                let crash = match (stop, crash) {
+                    (true, _) => ", while it is stopped",
+                    (false, true) => ", in a crash",
+                    (false, false) => "",
+                };
                 let which = if suffix.is_empty() { "" } else { " ending in " };
                 write!(f, "{damage} in files{which}{suffix}{crash}")
             }
@@ -129,6 +139,7 @@ impl fmt::Display for Aim {
                 write!(f, "a bit of the newest value of {keys} keys ({copies})")
             }
             Aim::Bits(bits) => write!(f, "{bits} bits anywhere"),
+            Aim::PerSecond(bits) => write!(f, "{bits} bits a second anywhere"),
         }
     }
 }

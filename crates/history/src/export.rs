@@ -171,6 +171,7 @@ fn asked(call: &Call) -> String {
     match call {
         Call::Read { .. }
         | Call::ReadAll { .. }
+        | Call::Delete { .. }
         | Call::Dequeue { .. }
         | Call::Acquire { .. }
         | Call::Release { .. }

@@ -103,7 +103,9 @@ impl fmt::Display for Fault {
                 };
                 let lies: Vec<_> = lying.lies.iter().map(|lie| lie.tell.name()).collect();
                 let story = if lying.collude { ", one story" } else { "" };
-                write!(f, "lies of {} to {whom}: {}{story}", names(&lying.nodes), lies.join(", "))
+                let wire = if lying.wire { ", in packets" } else { "" };
+                let (who, lies) = (names(&lying.nodes), lies.join(", "));
+                write!(f, "lies of {who} to {whom}: {lies}{wire}{story}")
             }
         }
     }

@@ -39,6 +39,7 @@ fn every_event() -> Vec<Event> {
         },
         Call::Transfer { from: key(), to: "b".into(), amount: i64::MIN },
         Call::ReadAccounts,
+        Call::Delete { key: key() },
     ];
     let outcomes = [
         Outcome::Ok(Reply::Done),
@@ -98,6 +99,7 @@ fn lying() -> Lying {
         Tell::Corrupt(Part::Stream { block: 64 }),
         Tell::Substitute(Instead::Replayed),
         Tell::Default { value: "0".into() },
+        Tell::Refuse { text: "no".into(), done: true },
     ];
     Lying {
         nodes: vec!["n1".into()],
@@ -107,6 +109,7 @@ fn lying() -> Lying {
         lies: tells.into_iter().map(lie).collect(),
         seed: (1 << 53) - 1,
         collude: true,
+        wire: true,
     }
 }
 

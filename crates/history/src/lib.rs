@@ -12,6 +12,7 @@
 mod corruption;
 mod entry;
 pub mod export;
+mod fate;
 mod fault;
 mod file;
 mod hex;
@@ -29,6 +30,7 @@ mod verdict;
 
 pub use corruption::{Aim, Corruption, CorruptionMade, Damage, Files, Rot};
 pub use entry::{Entry, Event, Index, Nanos, Phase, Process};
+pub use fate::{Accounting, Class, Fate, LieFate, Notice, NoticedBy, Untold};
 pub use fault::{Cut, Fault, FaultId, Injection};
 pub use file::{
     FileError, Header, History, Order, SCHEMA, Truncation, Writer, close, read_bytes, read_file,
@@ -36,7 +38,7 @@ pub use file::{
 };
 pub use hex::hex;
 pub use lie::{Deceived, Framing, Instead, Lie, LieTold, Lying, Omit, On, Part, Tell, Turns};
-pub use operation::{Call, Cause, Micro, Outcome, Reply};
+pub use operation::{ACCOUNTS, Call, Cause, Micro, Outcome, RESERVE, Reply};
 pub use operations::{Operation, PairingError, pair, scrubbed};
 pub use stream::Entries;
 pub use testimony::{Counter, Testimony, Token};

@@ -30,6 +30,13 @@ pub struct Lying {
     /// All liars tell the same story.
     #[serde(default)]
     pub collude: bool,
+    /// The lies are in the packets, whose checksums are mended, instead of in a proxy.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub wire: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Whom a lying node deceives.
@@ -145,6 +152,12 @@ pub enum Tell {
     Acknowledge,
     /// A missing key has this value.
     Default { value: String },
+    /// A request is answered with an error of this text; it is never done, or is with `done`.
+    Refuse {
+        text: String,
+        #[serde(default)]
+        done: bool,
+    },
     /// The connection ends within a message.
     Truncate { within: u64 },
 }
@@ -208,6 +221,7 @@ impl Tell {
             Tell::Equivocate(_) => "equivocate",
             Tell::Acknowledge => "acknowledge",
             Tell::Default { .. } => "default",
+            Tell::Refuse { .. } => "refuse",
             Tell::Truncate { .. } => "truncate",
         }
     }

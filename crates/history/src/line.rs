@@ -190,6 +190,7 @@ fn argument(call: &Call) -> Option<Payload<'_>> {
     match call {
         Call::Read { .. }
         | Call::ReadAll { .. }
+        | Call::Delete { .. }
         | Call::Dequeue { .. }
         | Call::Acquire { .. }
         | Call::Release { .. }
@@ -301,6 +302,7 @@ fn decode_call(line: &mut LineIn<'_>) -> Result<Call, String> {
     Ok(match &*name {
         "read" => Call::Read { key: keyed()? },
         "write" => Call::Write { key: keyed()?, value: value(json)? },
+        "delete" => Call::Delete { key: keyed()? },
         "append" => Call::Append { key: keyed()?, value: value(json)? },
         "add" => Call::Add { key: keyed()?, element: value(json)? },
         "read-all" => Call::ReadAll { key: keyed()? },
@@ -331,8 +333,9 @@ fn decode_call(line: &mut LineIn<'_>) -> Result<Call, String> {
         "txn" => Call::Txn { steps: decode_steps(json)? },
         other => {
             return Err(format!(
-                "unknown operation {other:?}; expected read, write, cas, append, add, read-all, \
-                 increment, enqueue, dequeue, acquire, release, transfer, read-accounts or txn"
+                "unknown operation {other:?}; expected read, write, cas, delete, append, add, \
+                 read-all, increment, enqueue, dequeue, acquire, release, transfer, \
+                 read-accounts or txn"
             ));
         }
     })

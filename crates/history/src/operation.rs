@@ -70,6 +70,8 @@ pub enum Call {
     Write { key: Key, value: Value },
     /// Set a register to `to` if it holds `from`.
     Cas { key: Key, from: Value, to: Value },
+    /// Remove a register: it holds nothing afterwards, as before its first write.
+    Delete { key: Key },
     /// Concatenate text to what the key holds.
     Append { key: Key, value: Value },
     /// Add one element to a set.
@@ -86,13 +88,21 @@ pub enum Call {
     Acquire { key: Key },
     /// Give a lock back.
     Release { key: Key },
-    /// Move money from one account of a bank to another.
+    /// Move money from one account of a bank to another. It is refused if the first one would be
+    /// overdrawn by it, unless that is the [reserve](RESERVE).
     Transfer { from: Key, to: Key, amount: i64 },
     /// Read the balances of all accounts of a bank.
     ReadAccounts,
     /// Apply several steps as one.
     Txn { steps: Vec<Micro> },
 }
+
+/// What the keys of a bank's accounts begin with, so that all of them can be told from other keys.
+pub const ACCOUNTS: &str = "account/";
+
+/// The one account of a bank that may be overdrawn: all money comes from it. Every account holds
+/// nothing at first, so the sum over all of them is nought for ever.
+pub const RESERVE: &str = "account/reserve";
 
 impl Call {
     /// The word for this call in the history file (its `f`).
@@ -101,6 +111,7 @@ impl Call {
             Call::Read { .. } => "read",
             Call::Write { .. } => "write",
             Call::Cas { .. } => "cas",
+            Call::Delete { .. } => "delete",
             Call::Append { .. } => "append",
             Call::Add { .. } => "add",
             Call::ReadAll { .. } => "read-all",
@@ -121,6 +132,7 @@ impl Call {
             Call::Read { key }
             | Call::Write { key, .. }
             | Call::Cas { key, .. }
+            | Call::Delete { key }
             | Call::Append { key, .. }
             | Call::Add { key, .. }
             | Call::ReadAll { key }
@@ -131,6 +143,16 @@ impl Call {
             | Call::Release { key } => Some(key),
             Call::Transfer { .. } | Call::ReadAccounts | Call::Txn { .. } => None,
         }
+    }
+
+    /// Every object that the call names; of a read of all accounts none.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        let (pair, steps) = match self {
+            Call::Transfer { from, to, .. } => ([Some(from), Some(to)], [].as_slice()),
+            Call::Txn { steps } => ([None, None], steps.as_slice()),
+            call => ([call.key(), None], [].as_slice()),
+        };
+        pair.into_iter().flatten().chain(steps.iter().map(Micro::key))
     }
 
     /// Can the call change nothing? Then an unanswered one had no effect for sure.
@@ -149,6 +171,7 @@ impl fmt::Display for Call {
             Call::Read { key } => write!(f, "read {key}"),
             Call::Write { key, value } => write!(f, "write {value} to {key}"),
             Call::Cas { key, from, to } => write!(f, "compare-and-set {key} from {from} to {to}"),
+            Call::Delete { key } => write!(f, "delete {key}"),
             Call::Append { key, value } => write!(f, "append {value} to {key}"),
             Call::Add { key, element } => write!(f, "add {element} to {key}"),
             Call::ReadAll { key } => write!(f, "read all of {key}"),

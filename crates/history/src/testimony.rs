@@ -45,6 +45,8 @@ pub enum Counter {
     Offset,
     /// PostgreSQL's position in the write-ahead log.
     Lsn,
+    /// The place of a transaction in the one order of a replicated machine, counted from 1.
+    Sequence,
 }
 
 impl Counter {
@@ -55,13 +57,14 @@ impl Counter {
             Counter::Change => "change",
             Counter::Offset => "offset",
             Counter::Lsn => "LSN",
+            Counter::Sequence => "sequence number",
         }
     }
 
     /// Is a number given to one write only, so that it names one state of one key? An offset or an
     /// LSN only says where a copy stands.
     pub fn names_a_write(self) -> bool {
-        matches!(self, Counter::Revision | Counter::Change)
+        matches!(self, Counter::Revision | Counter::Change | Counter::Sequence)
     }
 }
 

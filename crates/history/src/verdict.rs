@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Index, Key, NodeName};
+use crate::{Accounting, Index, Key, NodeName};
 
 /// The answer of a checker. Ordered: the verdict of several checkers is the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,6 +67,22 @@ pub enum AnomalyKind {
     Divergence,
     /// An answer is older than what had caused its question.
     CausalityViolation,
+    /// Something shows part of a transaction, or of a transfer, and not all of it.
+    PartialWrite,
+    /// What holds in every state is broken: an account is overdrawn that must not be.
+    BrokenInvariant,
+    /// A read of one key and a read of many disagree about a state.
+    DisagreeingReads,
+    /// A value came back after it was deleted, and nobody had written it again.
+    ResurrectedDelete,
+    /// A session read what is older than its own write.
+    ReadYourWrites,
+    /// A session read what is older than what it had read.
+    MonotonicReads,
+    /// A session's writes took effect in another order than it made them.
+    MonotonicWrites,
+    /// A session's write took effect before what it had read.
+    WritesFollowReads,
     /// A node was healthy by its own word while it gave false answers.
     DishonestHealth,
 }
@@ -92,6 +108,14 @@ impl AnomalyKind {
             AnomalyKind::DuplicateApplication => "duplicate-application",
             AnomalyKind::Divergence => "divergence",
             AnomalyKind::CausalityViolation => "causality-violation",
+            AnomalyKind::PartialWrite => "partial-write",
+            AnomalyKind::BrokenInvariant => "broken-invariant",
+            AnomalyKind::DisagreeingReads => "disagreeing-reads",
+            AnomalyKind::ResurrectedDelete => "resurrected-delete",
+            AnomalyKind::ReadYourWrites => "read-your-writes",
+            AnomalyKind::MonotonicReads => "monotonic-reads",
+            AnomalyKind::MonotonicWrites => "monotonic-writes",
+            AnomalyKind::WritesFollowReads => "writes-follow-reads",
             AnomalyKind::DishonestHealth => "dishonest-health",
         }
     }
@@ -201,6 +225,9 @@ pub struct Judgement {
     /// Why the run went beyond what the database claims to survive, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside_claim: Option<String>,
+    /// What became of the lies of the run; absent where none were planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounting: Option<Accounting>,
     /// What the checkers said, in the order in which they ran.
     pub findings: Vec<Finding>,
     /// The version of Perjury that judged.

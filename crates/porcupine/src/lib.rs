@@ -10,9 +10,10 @@
 //!
 //! [`check`] searches. [`decide`] gives the same verdict and first asks the model for a *shortcut*,
 //! a path that needs no search: near-linear time for registers, compare-and-set and key-value
-//! stores whose written values are distinct, locks with and without fencing tokens, counters,
-//! grow-only and mutable sets, logs, and bags, queues, stacks and priority queues of distinct
-//! elements. It says which path was taken, and names the few operations that contradict each other.
+//! stores whose written values are distinct, locks with and without owners and fencing tokens,
+//! counters, grow-only and mutable sets, logs, and bags, queues, stacks and priority queues of
+//! distinct elements. It says which path was taken, and names the few operations that contradict
+//! each other.
 //!
 //! Not here: reading history files, pictures, and deciding what a database promises.
 //!

@@ -88,7 +88,8 @@ pub enum Kind {
     /// the first was called. Those between them show their order.
     AgainstTime,
     /// A position of a log holds one element, and each append makes one entry: two operations that
-    /// say otherwise. All appends have a part in it.
+    /// say otherwise. All appends have a part in it. Or two reads of a string that only grows
+    /// between its puts, or one that has an append twice.
     Mismatch,
     /// These operations have no order among themselves, and no other bears upon it.
     Together,

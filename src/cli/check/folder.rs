@@ -7,8 +7,8 @@ use perjury_checkers::{Options, judge_with_certificate};
 use serde_json::{Value as Json, json};
 
 use super::{Said, Settings, file, online, shown, strongest};
-use crate::cli::Exit;
 use crate::cli::judge::{JudgeError, judge_run};
+use crate::cli::{Exit, account};
 use crate::store::{RunFolder, StoreError};
 
 pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
@@ -47,6 +47,9 @@ fn judged(at: usize, path: &Path, settings: &Settings<'_>) -> Result<Said, Judge
     said.line(&name, format_args!("{head}: {}", judgement.sentence));
     if let Some(why) = &judgement.compromised {
         said.line(&name, format_args!("compromised: {why}"));
+    }
+    for line in judgement.accounting.iter().flat_map(account::lines) {
+        said.line(&name, format_args!("{line}"));
     }
     said.line(&name, format_args!("report {}", judged.report.display()));
     let mut object = json!({

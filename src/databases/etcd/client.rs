@@ -36,23 +36,30 @@ impl EtcdClient {
         EtcdClient { connection, serializable, said: Testimony::default() }
     }
 
-    async fn post(&mut self, path: &str, body: &Json) -> Result<Json, Refusal> {
+    pub(super) async fn post(&mut self, path: &str, body: &Json) -> Result<Json, Refusal> {
         let answer = self.connection.post(path, body).await.map_err(refusal)?;
         self.said = testimony(&answer["header"]);
         Ok(answer)
     }
 
     /// The number of the last write of the key of the answer.
-    fn set_version(&mut self, version: Option<u64>) {
+    pub(super) fn set_version(&mut self, version: Option<u64>) {
         if let Some(token) = &mut self.said.token {
             token.version = version;
         }
     }
 
-    async fn read(&mut self, key: &str) -> Result<Reply, Refusal> {
-        let body = json!({ "key": encode(key), "serializable": self.serializable });
+    /// A range, read as the declaration says.
+    pub(super) async fn range(&mut self, of: &Json) -> Result<Json, Refusal> {
+        let mut body = of.clone();
+        body["serializable"] = self.serializable.into();
         let answer = self.post("/v3/kv/range", &body).await?;
         self.said.local = self.serializable;
+        Ok(answer)
+    }
+
+    async fn read(&mut self, key: &str) -> Result<Reply, Refusal> {
+        let answer = self.range(&json!({ "key": encode(key) })).await?;
         match kvs(&answer).as_slice() {
             [] => Ok(Reply::Value(Value::Nil)),
             [kv] => {
@@ -109,10 +116,8 @@ impl EtcdClient {
             "key": encode(&prefix),
             "range_end": encode(&format!("{key}0")),
             "keys_only": true,
-            "serializable": self.serializable,
         });
-        let answer = self.post("/v3/kv/range", &body).await?;
-        self.said.local = self.serializable;
+        let answer = self.range(&body).await?;
         let element = |kv: &&Json| {
             let name = decode(&kv["key"])?;
             Ok(Value::parse(name.strip_prefix(prefix.as_bytes()).unwrap_or(&name)))
@@ -130,6 +135,12 @@ impl Client for EtcdClient {
                 Call::Cas { key, from, to } => self.cas(key.as_str(), from, to).await,
                 Call::Add { key, element } => self.add(key.as_str(), element).await,
                 Call::ReadAll { key } => self.read_all(key.as_str()).await,
+                Call::Delete { key } => self.delete(key.as_str()).await,
+                Call::Transfer { from, to, amount } => {
+                    self.transfer(from.as_str(), to.as_str(), *amount).await
+                }
+                Call::ReadAccounts => self.accounts().await,
+                Call::Txn { .. } => self.transaction(call).await,
                 other => {
                     let detail = format!("this client has no {}", other.name());
                     Err(Refusal::Definite(Cause::new("unsupported", detail)))
@@ -163,7 +174,7 @@ fn testimony(header: &Json) -> Testimony {
 }
 
 /// A 64-bit number, which the gateway writes as text.
-fn number(field: &Json) -> Option<u64> {
+pub(super) fn number(field: &Json) -> Option<u64> {
     field.as_str().and_then(|text| text.parse().ok()).or_else(|| field.as_u64())
 }
 
@@ -196,21 +207,21 @@ fn slug(message: &str) -> String {
     text.chars().take(40).map(word).collect()
 }
 
-fn unmodelled(what: &str, answer: &Json) -> Refusal {
+pub(super) fn unmodelled(what: &str, answer: &Json) -> Refusal {
     let text: String = answer.to_string().chars().take(500).collect();
     Refusal::Unmodelled(Cause::new("wrong-reply", format!("{what}: {text}")))
 }
 
-fn kvs(answer: &Json) -> Vec<&Json> {
+pub(super) fn kvs(answer: &Json) -> Vec<&Json> {
     answer["kvs"].as_array().map(|list| list.iter().collect()).unwrap_or_default()
 }
 
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     BASE64.encode(text)
 }
 
 /// The bytes under a field. The gateway leaves out what is empty.
-fn decode(field: &Json) -> Result<Vec<u8>, Refusal> {
+pub(super) fn decode(field: &Json) -> Result<Vec<u8>, Refusal> {
     let text = field.as_str().unwrap_or_default();
     BASE64.decode(text).map_err(|_| unmodelled("no base64", field))
 }

@@ -5,6 +5,8 @@
 
 mod client;
 mod http;
+mod several;
+mod signs;
 
 use std::net::SocketAddr;
 
@@ -13,8 +15,8 @@ use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::wire::limited;
-use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
+use super::wire::{limited, who_says_yes};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Sign, Wire, Wires};
 use http::Connection;
 
 const CLIENT_PORT: u16 = 2379;
@@ -152,7 +154,11 @@ impl Database for Etcd {
         }))
     }
 
-    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+    fn probe<'a>(
+        &'a self,
+        node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<(), Cause>>> {
         Some(Box::pin(async move {
             let asking = async {
                 let mut connection = Connection::open(client_address(node)).await?;
@@ -169,11 +175,15 @@ impl Database for Etcd {
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(async move {
             for node in &topology.nodes {
-                let Some(asking) = self.probe(node) else { continue };
+                let Some(asking) = self.probe(node, topology) else { continue };
                 asking.await.map_err(|cause| format!("{}: {cause}", node.name))?;
             }
             Ok(())
         })
+    }
+
+    fn signs(&self) -> &'static [Sign] {
+        signs::SIGNS
     }
 
     fn wires(&self) -> Wires {
@@ -184,21 +194,12 @@ impl Database for Etcd {
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {
-        Box::pin(async move {
-            let mut tasks = tokio::task::JoinSet::new();
-            for node in topology.nodes.clone() {
-                tasks.spawn(async move {
-                    let asking = async {
-                        let mut connection = Connection::open(client_address(&node)).await?;
-                        let path = "/v3/maintenance/status";
-                        connection.post(path, &json!({})).await.map_err(http::HttpError::into_cause)
-                    };
-                    let status = limited(asking).await.ok()?;
-                    let me = &status["header"]["member_id"];
-                    (!me.is_null() && *me == status["leader"]).then_some(node.name)
-                });
-            }
-            tasks.join_all().await.into_iter().flatten().collect()
-        })
+        Box::pin(who_says_yes(topology.nodes.clone(), |node| async move {
+            let mut connection = Connection::open(client_address(&node)).await?;
+            let asked = connection.post("/v3/maintenance/status", &json!({})).await;
+            let status = asked.map_err(http::HttpError::into_cause)?;
+            let me = &status["header"]["member_id"];
+            Ok(!me.is_null() && *me == status["leader"])
+        }))
     }
 }

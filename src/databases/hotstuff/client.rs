@@ -17,7 +17,7 @@
 
 use std::net::SocketAddr;
 
-use perjury_history::{Call, Cause, Node, Reply, Topology, Value};
+use perjury_history::{Call, Cause, Counter, Node, Reply, Testimony, Token, Topology, Value};
 use serde_json::{Value as Json, json};
 
 use super::super::wire::{limited, plain};
@@ -33,6 +33,7 @@ pub(super) struct HotstuffClient {
     agreeing: usize,
     reads: Reads,
     answers: Answers,
+    said: Testimony,
 }
 
 impl HotstuffClient {
@@ -51,6 +52,7 @@ impl HotstuffClient {
             agreeing: bearable(nodes.len()) + 1,
             reads: options.reads,
             answers: options.answers,
+            said: Testimony::default(),
         })
     }
 
@@ -61,6 +63,7 @@ impl HotstuffClient {
             other => return Err(refusal(other)),
         };
         if self.answers == Answers::One {
+            self.said.token = Some(token(&done));
             return Ok(done.output);
         }
         let question = json!({ "outcome": { "id": done.id } });
@@ -69,16 +72,22 @@ impl HotstuffClient {
             _ => None,
         };
         let agreed: Done = self.agree(done, &question, same).await?;
+        self.said.token = Some(token(&agreed));
         Ok(agreed.output)
     }
 
-    /// Asks the home for its copy, and with [`Reads::Quorum`] the others for theirs.
+    /// Asks the home for its copy, and with [`Reads::Quorum`] the others for theirs. Only a single
+    /// copy is of one state: several that agree about one key may differ in how far they are.
     async fn copy<T: PartialEq>(
         &mut self,
         question: &Json,
         content: impl Fn(Answer) -> Option<T>,
     ) -> Result<T, Refusal> {
         let answer = self.home.ask(question).await?;
+        self.said.local = true;
+        if self.reads == Reads::Single {
+            self.said.token = stand(&answer);
+        }
         let unmodelled = refusal(answer.clone());
         let own = content(answer).ok_or(unmodelled)?;
         match self.reads {
@@ -182,6 +191,7 @@ impl HotstuffClient {
 impl Client for HotstuffClient {
     fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>> {
         Box::pin(async move {
+            self.said = Testimony::default();
             match call {
                 Call::Read { key } => self.read(key.as_str()).await,
                 Call::ReadAll { key } => self.read_all(key.as_str()).await,
@@ -201,6 +211,35 @@ impl Client for HotstuffClient {
             }
         })
     }
+
+    fn testimony(&mut self) -> Testimony {
+        std::mem::take(&mut self.said)
+    }
+}
+
+/// Places count from 0, the numbers of the checkers from 1: 0 is what nobody has written.
+fn number(place: u64) -> u64 {
+    place.saturating_add(1)
+}
+
+/// What a committed transaction states: its own number, and that of the last write of its key.
+fn token(done: &Done) -> Token {
+    let version = match &done.output {
+        Output::Done | Output::Swapped(true) => Some(number(done.at)),
+        Output::Register { version, .. } => version.map(number),
+        Output::Swapped(false) | Output::Elements(_) => None,
+    };
+    Token { counter: Counter::Sequence, scope: String::new(), at: number(done.at), version }
+}
+
+/// What a copy states: how many transactions are in it.
+fn stand(answer: &Answer) -> Option<Token> {
+    let (at, version) = match answer {
+        Answer::Committed { transactions, version, .. } => (*transactions, version.map(number)),
+        Answer::CommittedElements { transactions, .. } => (*transactions, None),
+        _ => return None,
+    };
+    Some(Token { counter: Counter::Sequence, scope: String::new(), at, version })
 }
 
 /// Asks another replica, which has a short time for it. A connection on which an answer is still

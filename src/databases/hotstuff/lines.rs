@@ -18,8 +18,17 @@ const MOST: u64 = 64 << 20;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Answer {
     Done(Done),
-    Committed { height: Option<u64>, value: Option<String>, version: Option<u64> },
-    CommittedElements { height: Option<u64>, elements: Vec<String> },
+    Committed {
+        height: Option<u64>,
+        transactions: u64,
+        value: Option<String>,
+        version: Option<u64>,
+    },
+    CommittedElements {
+        height: Option<u64>,
+        transactions: u64,
+        elements: Vec<String>,
+    },
     Status(Status),
     Refused(String),
     Undecided(String),

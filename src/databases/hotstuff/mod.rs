@@ -11,16 +11,19 @@
 mod client;
 mod lines;
 mod setup;
+mod signs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use perjury_history::{Cause, Node, NodeName, Topology};
+use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
-use super::wire::limited;
-use super::{Bound, Boxed, Claims, Client, Database, Plan};
+use super::wire::{ask_all, limited};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Sign, Wire, Wires};
+
+pub use setup::program;
 
 /// Where replicas hear each other.
 pub const PEER_PORT: u16 = 7100;
@@ -108,7 +111,7 @@ pub struct Hotstuff {
 impl Hotstuff {
     /// With these options, and the server that was built here.
     pub fn new(options: Options) -> Hotstuff {
-        Hotstuff { options, program: setup::program() }
+        Hotstuff { options, program: program() }
     }
 
     /// With a server of one's own.
@@ -188,7 +191,11 @@ impl Database for Hotstuff {
         }))
     }
 
-    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+    fn probe<'a>(
+        &'a self,
+        node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<(), Cause>>> {
         Some(Box::pin(async move {
             let status = limited(client::status(client_address(node))).await?;
             let (view, height) = (status.view, status.height.unwrap_or_default());
@@ -200,25 +207,33 @@ impl Database for Hotstuff {
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(async move {
             for node in &topology.nodes {
-                let Some(asking) = self.probe(node) else { continue };
+                let Some(asking) = self.probe(node, topology) else { continue };
                 asking.await.map_err(|cause| format!("{}: {cause}", node.name))?;
             }
             Ok(())
         })
     }
 
-    /// The leader of the view that a replica is in. Every view has another one, so this is true for
-    /// some milliseconds only; while views time out, for a second.
+    fn signs(&self) -> &'static [Sign] {
+        signs::SIGNS
+    }
+
+    /// Frames between replicas and lines of JSON to clients: nobody tells their messages apart.
+    fn wires(&self) -> Wires {
+        let wire = |port| Wire { ports: vec![port], framing: Framing::None };
+        Wires { clients: wire(CLIENT_PORT), peers: wire(PEER_PORT) }
+    }
+
+    /// The leader of the highest view: a replica that is a little behind holds itself for the
+    /// leader of a view that is over. Every view has another one, so this is true for some
+    /// milliseconds only; while views time out, for a second.
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {
+        let asking = |node: Node| async move { client::status(client_address(&node)).await };
         Box::pin(async move {
-            let mut tasks = tokio::task::JoinSet::new();
-            for node in topology.nodes.clone() {
-                tasks.spawn(async move {
-                    let status = limited(client::status(client_address(&node))).await.ok()?;
-                    (status.leader == status.replica).then_some(node.name)
-                });
-            }
-            tasks.join_all().await.into_iter().flatten().collect()
+            let answers = ask_all(topology.nodes.clone(), asking).await;
+            let leading = answers.into_iter().filter(|(_, said)| said.leader == said.replica);
+            let last = leading.max_by_key(|(_, said)| said.view);
+            last.map(|(name, _)| name).into_iter().collect()
         })
     }
 }

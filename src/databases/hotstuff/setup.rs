@@ -18,7 +18,7 @@ const BUILT: &str = "targets/hotstuff/target/x86_64-unknown-linux-gnu/release/ho
 
 /// The program on this machine: `$PERJURY_HOTSTUFF`, else beside this program, else where it is
 /// built.
-pub(super) fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     if let Some(named) = std::env::var_os("PERJURY_HOTSTUFF") {
         return named.into();
     }

@@ -8,24 +8,50 @@
 //! is outside the contract: the number in the protocol's own `CommandComplete` is taken for zero by
 //! the crate where it is none.
 //!
-//! A version of what was read would be one more column here: `pg_current_wal_insert_lsn()`, on a
-//! standby `pg_last_wal_replay_lsn()`. It is taken after the statement's snapshot, and the log
-//! also moves by what is not yet visible. So it bounds from above what was seen: two reads at one
-//! position may differ and lie nothing. For one server's own log it never goes back.
+//! Each answer also says where the write-ahead log stands, in a column of its own. [`Position`] has
+//! what that is worth.
 
-use perjury_history::{Call, Cause, Reply, Value};
+use perjury_history::{Call, Cause, NodeName, Reply, Testimony, Token, Value};
 
-use super::super::wire::plain;
+use super::super::wire::{Steps, answered, plain, steps};
 use super::super::{Boxed, Client, Refusal};
-use super::connection::{Connection, text};
+use super::connection::{Connection, optional, text};
+use super::position::{self, Position};
 
-const READ: &str = "SELECT value FROM registers WHERE key = $1";
-const READ_ALL: &str = "SELECT element FROM elements WHERE key = $1";
+/// What is read of a key, beside where the log stands: a row without a value if nothing is there.
+macro_rules! read {
+    ($value:literal, $table:literal) => {
+        concat!(
+            "SELECT ",
+            $value,
+            ", lsn FROM (",
+            position::seen!(),
+            ") AS log LEFT JOIN ",
+            $table,
+            " ON key = $1"
+        )
+    };
+}
 
-/// A statement that changes rows, and answers how many.
+const READ: &str = read!("value", "registers");
+const READ_ALL: &str = read!("element", "elements");
+
+/// The end of a statement that changes rows: how many, and where the log stands after it.
+macro_rules! count_changed {
+    () => {
+        concat!(
+            " SELECT count(*)::text, ",
+            $crate::databases::postgres::position::written!(),
+            " FROM changed"
+        )
+    };
+}
+pub(super) use count_changed;
+
+/// A statement that changes rows, and answers with [`count_changed`].
 macro_rules! counted {
     ($change:literal) => {
-        concat!("WITH changed AS (", $change, " RETURNING 1) SELECT count(*)::text FROM changed")
+        concat!("WITH changed AS (", $change, " RETURNING 1)", count_changed!())
     };
 }
 
@@ -38,28 +64,68 @@ const CAS_NIL: &str =
     counted!("INSERT INTO registers VALUES ($1, $2) ON CONFLICT (key) DO NOTHING");
 const ADD: &str = counted!("INSERT INTO elements VALUES ($1, $2)");
 
+/// Whom a client talks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    /// The node.
+    pub name: NodeName,
+    /// Is it asked for its own copy, which may lag behind?
+    pub copy: bool,
+    /// Does every commit wait until the log is on the disk? Else the log may go back in a crash,
+    /// and its positions are left out.
+    pub durable: bool,
+}
+
 pub(super) struct PostgresClient {
-    connection: Connection,
+    pub(super) connection: Connection,
+    server: Server,
+    pub(super) position: Option<Position>,
 }
 
 impl PostgresClient {
-    pub(super) fn new(connection: Connection) -> PostgresClient {
-        PostgresClient { connection }
+    pub(super) fn new(connection: Connection, server: Server) -> PostgresClient {
+        PostgresClient { connection, server, position: None }
     }
 
-    /// The only column of all rows.
+    /// The values of all rows, and where the log stood.
     async fn column(&mut self, statement: &str, key: &str) -> Result<Vec<Value>, Refusal> {
+        // A copy that is catching up must not be taken for further than it is: its position is
+        // asked for before the snapshot that the statement takes.
+        let before = if self.server.copy { Some(self.stand().await?) } else { None };
         let rows = self.connection.ask(statement, &[key]).await?;
-        rows.iter().map(|row| text(row, 0).map(Value::parse)).collect()
+        let Some(first) = rows.first() else { return Err(unmodelled("no row".into())) };
+        let stands = Position::parse(text(first, 1)?).map_err(unmodelled)?;
+        self.position = Some(before.unwrap_or(stands));
+        let values = rows.iter().filter_map(|row| optional(row, 0).transpose());
+        values.map(|value| value.map(Value::parse)).collect()
+    }
+
+    async fn stand(&mut self) -> Result<Position, Refusal> {
+        let rows = self.connection.ask(position::seen!(), &[]).await?;
+        match rows.as_slice() {
+            [row] => Position::parse(text(row, 0)?).map_err(unmodelled),
+            rows => Err(unmodelled(format!("{} positions of the log", rows.len()))),
+        }
     }
 
     /// How many rows were changed.
-    async fn change(&mut self, statement: &str, parameters: &[&str]) -> Result<i64, Refusal> {
+    pub(super) async fn change(
+        &mut self,
+        statement: &str,
+        parameters: &[&str],
+    ) -> Result<i64, Refusal> {
         let rows = self.connection.ask(statement, parameters).await?;
-        let counts = rows.iter().map(|row| text(row, 0).map(Value::parse_int));
-        match counts.collect::<Result<Vec<Value>, _>>()?.as_slice() {
-            [Value::Int(count)] => Ok(*count),
-            others => Err(unmodelled(format!("no count of rows: {others:?}"))),
+        let [row] = rows.as_slice() else {
+            return Err(unmodelled(format!("{} rows with a count", rows.len())));
+        };
+        let stands = Position::parse(text(row, 1)?).map_err(unmodelled)?;
+        match Value::parse_int(text(row, 0)?) {
+            Value::Int(count) => {
+                // What changed nothing commits nothing, and waits for no disk.
+                self.position = (count > 0).then_some(stands);
+                Ok(count)
+            }
+            other => Err(unmodelled(format!("no count of rows: {other:?}"))),
         }
     }
 
@@ -94,6 +160,7 @@ impl PostgresClient {
 impl Client for PostgresClient {
     fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>> {
         Box::pin(async move {
+            self.position = None;
             match call {
                 Call::Read { key } => self.read(key.as_str()).await,
                 Call::Write { key, value } => {
@@ -106,6 +173,20 @@ impl Client for PostgresClient {
                 Call::ReadAll { key } => {
                     self.column(READ_ALL, key.as_str()).await.map(Reply::Elements)
                 }
+                Call::Delete { key } => self.delete(key.as_str()).await,
+                Call::Transfer { from, to, amount } => {
+                    self.transfer(from.as_str(), to.as_str(), *amount).await
+                }
+                Call::ReadAccounts => self.accounts().await,
+                Call::Txn { steps: asked } => match steps(asked)? {
+                    Steps::Reads(keys) => {
+                        let values = self.values(&keys).await?;
+                        answered(call, values).ok_or_else(|| unmodelled("no values".into()))
+                    }
+                    Steps::Writes(pairs) => {
+                        self.write_all(&pairs).await.map(|()| Reply::Txn(asked.clone()))
+                    }
+                },
                 other => {
                     let detail = format!("this client has no {}", other.name());
                     Err(Refusal::Definite(Cause::new("unsupported", detail)))
@@ -114,12 +195,22 @@ impl Client for PostgresClient {
         })
     }
 
+    fn testimony(&mut self) -> Testimony {
+        let position = self.position.take().filter(|_| self.server.durable);
+        Testimony {
+            node: Some(self.server.name.clone()),
+            local: self.server.copy,
+            token: position.map(Token::from),
+            ..Testimony::default()
+        }
+    }
+
     fn is_open(&self) -> bool {
         self.connection.is_open()
     }
 }
 
-fn unmodelled(what: String) -> Refusal {
+pub(super) fn unmodelled(what: String) -> Refusal {
     Refusal::Unmodelled(Cause::new("wrong-reply", what.chars().take(500).collect::<String>()))
 }
 

@@ -11,21 +11,37 @@ fn message(letter: u8, body: &[u8]) -> Vec<u8> {
     [&[letter][..], &length.to_be_bytes(), body].concat()
 }
 
-/// What comes before the rows of a statement with one column of text.
+/// What comes before the rows of a statement with two columns of text.
 fn described() -> Vec<u8> {
-    let mut column = [&1_u16.to_be_bytes()[..], b"answer\0"].concat();
-    column.extend([0, 0, 0, 0, 0, 0]); // Of no table.
-    column.extend(25_u32.to_be_bytes()); // text
-    column.extend([0xff; 2]); // Of any length.
-    column.extend([0xff; 4]);
-    column.extend(1_u16.to_be_bytes()); // Binary.
+    let column = |name: &[u8]| {
+        let mut column = [name, &[0, 0, 0, 0, 0, 0]].concat(); // Of no table.
+        column.extend(25_u32.to_be_bytes()); // text
+        column.extend([0xff; 2]); // Of any length.
+        column.extend([0xff; 4]);
+        column.extend(1_u16.to_be_bytes()); // Binary.
+        column
+    };
+    let columns = [&2_u16.to_be_bytes()[..], &column(b"answer\0"), &column(b"lsn\0")].concat();
     let parameters = message(b't', &0_u16.to_be_bytes());
-    [message(b'1', b""), message(b'2', b""), parameters, message(b'T', &column)].concat()
+    [message(b'1', b""), message(b'2', b""), parameters, message(b'T', &columns)].concat()
+}
+
+fn field(text: Option<&[u8]>) -> Vec<u8> {
+    let Some(text) = text else { return vec![0xff; 4] };
+    [&u32::try_from(text.len()).unwrap().to_be_bytes(), text].concat()
+}
+
+fn row_at(text: Option<&[u8]>, position: Option<&[u8]>) -> Vec<u8> {
+    message(b'D', &[&2_u16.to_be_bytes()[..], &field(text), &field(position)].concat())
 }
 
 fn row(text: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(text.len()).unwrap();
-    message(b'D', &[&1_u16.to_be_bytes()[..], &length.to_be_bytes(), text].concat())
+    row_at(Some(text), Some(b"0/1A"))
+}
+
+/// An answer of this one row.
+fn only(row: &[u8]) -> Vec<u8> {
+    [&described(), row, &complete(), &is_ready()].concat()
 }
 
 fn complete() -> Vec<u8> {
@@ -81,7 +97,8 @@ async fn client(answers: Vec<Vec<u8>>) -> (PostgresClient, JoinHandle<Vec<Vec<u8
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let server = tokio::spawn(server(theirs, answers));
     let connection = Connection::over(ours, "").await.unwrap();
-    (PostgresClient::new(connection), server)
+    let server_of_all = Server { name: "n1".into(), copy: false, durable: true };
+    (PostgresClient::new(connection, server_of_all), server)
 }
 
 async fn ask(call: Call, answer: Vec<u8>) -> Result<Reply, Refusal> {
@@ -97,6 +114,40 @@ fn write() -> Call {
 
 fn read() -> Call {
     Call::Read { key: "k".into() }
+}
+
+#[tokio::test]
+async fn a_transfer_moves_money_or_is_refused_for_sure() {
+    let transfer = |from: &str| Call::Transfer { from: from.into(), to: "b".into(), amount: 3 };
+    let answer = ask(transfer("a"), rows(&["1"])).await;
+    assert_eq!(answer, Ok(Reply::Done));
+    let refused = ask(transfer("a"), rows(&["0"])).await;
+    assert!(is(&refused, Refusal::Definite, "insufficient-funds"), "{refused:?}");
+    // The reserve changes two rows, and has no excuse.
+    assert_eq!(ask(transfer(perjury_history::RESERVE), rows(&["2"])).await, Ok(Reply::Done));
+    for count in ["0", "1", "3"] {
+        let odd = ask(transfer(perjury_history::RESERVE), rows(&[count])).await;
+        assert!(is(&odd, Refusal::Unmodelled, "wrong-reply"), "{count}: {odd:?}");
+    }
+}
+
+#[tokio::test]
+async fn transactions_and_deletes_are_one_statement() {
+    use perjury_history::Micro;
+    let steps =
+        vec![Micro::Write("y".into(), Value::Int(1)), Micro::Write("x".into(), Value::Int(2))];
+    let both = Call::Txn { steps: steps.clone() };
+    assert_eq!(ask(both.clone(), rows(&["2"])).await, Ok(Reply::Txn(steps)));
+    assert!(is(&ask(both, rows(&["1"])).await, Refusal::Unmodelled, "wrong-reply"));
+    let mixed = vec![Micro::Read("x".into(), None), Micro::Write("y".into(), Value::Int(1))];
+    let (mut client, server) = client(Vec::new()).await;
+    let refused = client.invoke(&Call::Txn { steps: mixed }).await;
+    assert!(is(&refused, Refusal::Definite, "unsupported"), "{refused:?}");
+    assert!(server.await.unwrap().is_empty(), "it was not sent");
+    for count in ["0", "1"] {
+        let deleted = ask(Call::Delete { key: "k".into() }, rows(&[count])).await;
+        assert_eq!(deleted, Ok(Reply::Done));
+    }
 }
 
 fn cas() -> Call {
@@ -185,9 +236,10 @@ async fn a_success_with_a_warning_is_no_acknowledgement() {
 
 #[tokio::test]
 async fn values_come_as_they_are() {
-    assert_eq!(ask(read(), rows(&[])).await, Ok(Reply::Value(Value::Nil)));
+    let absent = only(&row_at(None, Some(b"0/1A")));
+    assert_eq!(ask(read(), absent).await, Ok(Reply::Value(Value::Nil)));
     assert_eq!(ask(read(), rows(&["-7"])).await, Ok(Reply::Value(Value::Int(-7))));
-    let corrupt = [described(), row(b"\xff7"), complete(), is_ready()].concat();
+    let corrupt = only(&row(b"\xff7"));
     let raw = Value::Raw(b"\xff7".as_slice().into());
     assert_eq!(ask(read(), corrupt).await, Ok(Reply::Value(raw)));
     let all = Call::ReadAll { key: "k".into() };
@@ -211,6 +263,11 @@ async fn what_is_outside_the_contract_is_flagged() {
         (cas(), rows(&["2"])),
         (cas(), rows(&["one"])),
         (read(), rows(&["1", "2"])),
+        (read(), rows(&[])),
+        (read(), only(&row_at(Some(b"1"), None))),
+        (read(), only(&row_at(Some(b"1"), Some(b"x")))),
+        (write(), only(&row_at(None, Some(b"0/1A")))),
+        (write(), only(&row_at(Some(b"1"), None))),
         (read(), garbage),
         (write(), unexpected),
     ] {
@@ -232,4 +289,18 @@ async fn a_value_is_never_a_part_of_the_statement() {
     assert!(at(WRITE.as_bytes()) < at(hostile.as_bytes()));
     let parse = u32::from_be_bytes(sent[1..5].try_into().unwrap()) as usize;
     assert!(at(hostile.as_bytes()) > parse, "it comes after the message with the statement");
+}
+
+#[tokio::test]
+async fn an_answer_says_where_the_log_stands_unless_it_changed_nothing() {
+    let answers = vec![rows(&["1"]), rows(&["0"]), rows(&["5"]), error("ERROR", "40001")];
+    let (mut client, _server) = client(answers).await;
+    let mut said = Vec::new();
+    for call in [cas(), cas(), read(), read()] {
+        client.invoke(&call).await.ok();
+        let testimony = client.testimony();
+        assert_eq!((testimony.node, testimony.local), (Some("n1".into()), false));
+        said.push(testimony.token.map(|token| token.at));
+    }
+    assert_eq!(said, [Some(0x1a), None, Some(0x1a), None]);
 }

@@ -152,7 +152,13 @@ impl<'a> FromSql<'a> for Raw<'a> {
 
 /// The text in a column of a row, as the bytes that came.
 pub(super) fn text(row: &Row, column: usize) -> Result<&[u8], Refusal> {
-    row.try_get::<_, Raw<'_>>(column)
-        .map(|raw| raw.0)
+    let missing = || Refusal::Unmodelled(Cause::new("wrong-reply", "nothing where text should be"));
+    optional(row, column)?.ok_or_else(missing)
+}
+
+/// The same where there may be nothing.
+pub(super) fn optional(row: &Row, column: usize) -> Result<Option<&[u8]>, Refusal> {
+    row.try_get::<_, Option<Raw<'_>>>(column)
+        .map(|raw| raw.map(|raw| raw.0))
         .map_err(|error| Refusal::Unmodelled(Cause::new("wrong-reply", sqlstate::sentence(&error))))
 }

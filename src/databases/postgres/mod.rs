@@ -8,7 +8,10 @@
 
 mod client;
 mod connection;
+mod position;
 mod setup;
+mod several;
+mod signs;
 mod sqlstate;
 
 use std::net::SocketAddr;
@@ -17,8 +20,8 @@ use std::time::Duration;
 use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
-use super::wire::limited;
-use super::{Bound, Boxed, Claims, Client, Database, Plan, Wire, Wires};
+use super::wire::{limited, who_says_yes};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Sign, Wire, Wires};
 use connection::{Connection, observe};
 
 const PORT: u16 = 5432;
@@ -147,6 +150,13 @@ impl Postgres {
         format!("-c statement_timeout={}", self.options.statement_timeout.as_millis())
     }
 
+    async fn client(&self, server: &Node, copy: bool) -> Result<Box<dyn Client>, Cause> {
+        let connection = Connection::open(address(server), &self.settings()).await?;
+        let durable = self.options.synchronous_commit != SynchronousCommit::Off;
+        let server = client::Server { name: server.name.clone(), copy, durable };
+        Ok(Box::new(client::PostgresClient::new(connection, server)))
+    }
+
     async fn is_ready(&self, topology: &Topology) -> Result<(), String> {
         let Some(primary) = topology.nodes.first() else { return Err("there is no node".into()) };
         let said = |node: &Node, what: &dyn std::fmt::Display| format!("{}: {what}", node.name);
@@ -235,14 +245,39 @@ impl Database for Postgres {
         topology: &'a Topology,
     ) -> Boxed<'a, Result<Box<dyn Client>, Cause>> {
         Box::pin(async move {
-            let server = address(self.server(node, topology));
-            let connection = Connection::open(server, &self.settings()).await?;
-            Ok(Box::new(client::PostgresClient::new(connection)) as Box<dyn Client>)
+            let server = self.server(node, topology);
+            let copy = self.role(server, topology) == Role::Standby;
+            self.client(server, copy).await
+        })
+    }
+
+    fn connect_local<'a>(
+        &'a self,
+        node: &'a Node,
+        topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<Box<dyn Client>, Cause>>> {
+        let runs = self.role(node, topology) != Role::Idle;
+        runs.then(|| -> Boxed<'a, _> { Box::pin(self.client(node, true)) })
+    }
+
+    /// Does it take a connection and answer a statement? That is what a probe of its port is worth.
+    fn probe<'a>(
+        &'a self,
+        node: &'a Node,
+        topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<(), Cause>>> {
+        let runs = self.role(node, topology) != Role::Idle;
+        runs.then(|| -> Boxed<'a, _> {
+            Box::pin(async move { limited(observe(address(node), "SELECT '1'")).await.map(drop) })
         })
     }
 
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(self.is_ready(topology))
+    }
+
+    fn signs(&self) -> &'static [Sign] {
+        signs::SIGNS
     }
 
     fn wires(&self) -> Wires {
@@ -254,18 +289,8 @@ impl Database for Postgres {
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {
-        Box::pin(async move {
-            let mut tasks = tokio::task::JoinSet::new();
-            let idle = |node: &&Node| self.role(node, topology) != Role::Idle;
-            for node in topology.nodes.iter().filter(idle).cloned() {
-                tasks.spawn(async move {
-                    let is_primary = !is_standby(&node).await.ok()?;
-                    is_primary.then_some(node.name)
-                });
-            }
-            let mut names: Vec<NodeName> = tasks.join_all().await.into_iter().flatten().collect();
-            names.sort();
-            names
-        })
+        let runs = |node: &&Node| self.role(node, topology) != Role::Idle;
+        let nodes: Vec<Node> = topology.nodes.iter().filter(runs).cloned().collect();
+        Box::pin(who_says_yes(nodes, |node| async move { Ok(!is_standby(&node).await?) }))
     }
 }

@@ -7,11 +7,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use perjury_history::{Call, Cause, NodeName, Reply, Testimony, Value};
+use perjury_history::{ACCOUNTS, Call, Cause, Key, NodeName, RESERVE, Reply, Testimony, Value};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError, Value as Redis};
 
-use super::super::wire::plain;
+use super::super::wire::{Steps, answered, plain, steps};
 use super::super::{Boxed, Client, Refusal};
 
 /// Error codes of commands that were not run.
@@ -38,6 +38,17 @@ const CAS: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
 /// The same where nothing has to be there.
 const CAS_NIL: &str = "if redis.call('EXISTS', KEYS[1]) == 0 then \
                        redis.call('SET', KEYS[1], ARGV[1]) return 1 else return 0 end";
+
+/// Moves what the second key is to get from the first one, which has to have it unless it is the
+/// reserve. A script is carried out as one. Lua's numbers are exact up to 2^53.
+const TRANSFER: &str = "local held = tonumber(redis.call('GET', KEYS[1]) or '0') \
+                        if KEYS[1] ~= ARGV[2] and held < tonumber(ARGV[1]) then return 0 end \
+                        redis.call('DECRBY', KEYS[1], ARGV[1]) \
+                        redis.call('INCRBY', KEYS[2], ARGV[1]) return 1";
+/// All accounts and what they hold, one after the other.
+const ALL: &str = "local all = {} \
+                   for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do \
+                   all[#all + 1] = key all[#all + 1] = redis.call('GET', key) end return all";
 
 pub(super) struct RedisClient {
     connection: MultiplexedConnection,
@@ -96,6 +107,66 @@ impl RedisClient {
             other => Err(unmodelled(&other)),
         }
     }
+
+    async fn transfer(&mut self, from: &str, to: &str, amount: i64) -> Result<Reply, Refusal> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(TRANSFER).arg(2).arg(from).arg(to).arg(amount).arg(RESERVE);
+        match self.ask(&command).await? {
+            Redis::Int(1) => Ok(Reply::Done),
+            Redis::Int(0) => Err(Refusal::Definite(Cause::new("insufficient-funds", from))),
+            other => Err(unmodelled(&other)),
+        }
+    }
+
+    async fn accounts(&mut self) -> Result<Reply, Refusal> {
+        let mut command = redis::cmd("EVAL");
+        let list = match self.ask(command.arg(ALL).arg(0).arg(ACCOUNTS)).await? {
+            Redis::Array(list) if list.len().is_multiple_of(2) => list,
+            other => return Err(unmodelled(&other)),
+        };
+        let held = |pair: &[Redis]| match &pair[0] {
+            Redis::BulkString(key) => {
+                Ok((Key::from(&*String::from_utf8_lossy(key)), value(&pair[1])?))
+            }
+            other => Err(unmodelled(other)),
+        };
+        list.chunks_exact(2).map(held).collect::<Result<_, _>>().map(Reply::Accounts)
+    }
+
+    /// All keys in one command, which Redis carries out as one.
+    async fn transaction(&mut self, call: &Call) -> Result<Reply, Refusal> {
+        let Call::Txn { steps: asked } = call else {
+            return Err(Refusal::Definite(Cause::new("unsupported", call.name())));
+        };
+        match steps(asked)? {
+            Steps::Reads(keys) => {
+                let mut command = redis::cmd("MGET");
+                keys.iter().for_each(|key| {
+                    command.arg(key.as_str());
+                });
+                let list = match self.ask(&command).await? {
+                    Redis::Array(list) => list,
+                    other => return Err(unmodelled(&other)),
+                };
+                let read = |one: &Redis| match one {
+                    Redis::Nil => Ok(Value::Nil),
+                    other => value(other),
+                };
+                let values = list.iter().map(read).collect::<Result<_, _>>()?;
+                answered(call, values).ok_or_else(|| unmodelled(&Redis::Array(list)))
+            }
+            Steps::Writes(pairs) => {
+                let mut command = redis::cmd("MSET");
+                for (key, value) in pairs {
+                    command.arg(key.as_str()).arg(plain(value)?);
+                }
+                match self.ask(&command).await? {
+                    Redis::Okay => Ok(Reply::Txn(asked.clone())),
+                    other => Err(unmodelled(&other)),
+                }
+            }
+        }
+    }
 }
 
 impl Client for RedisClient {
@@ -129,6 +200,17 @@ impl Client for RedisClient {
                         other => Err(unmodelled(&other)),
                     }
                 }
+                Call::Delete { key } => {
+                    match self.ask(redis::cmd("DEL").arg(key.as_str())).await? {
+                        Redis::Int(0 | 1) => Ok(Reply::Done),
+                        other => Err(unmodelled(&other)),
+                    }
+                }
+                Call::Transfer { from, to, amount } => {
+                    self.transfer(from.as_str(), to.as_str(), *amount).await
+                }
+                Call::ReadAccounts => self.accounts().await,
+                Call::Txn { .. } => self.transaction(call).await,
                 other => {
                     let detail = format!("this client has no {}", other.name());
                     Err(Refusal::Definite(Cause::new("unsupported", detail)))

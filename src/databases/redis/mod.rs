@@ -6,6 +6,7 @@
 
 mod client;
 mod sentinel;
+mod signs;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use perjury_history::{Cause, Framing, Node, NodeName, Topology};
 use serde::{Deserialize, Serialize};
 
 use super::wire::limited;
-use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
+use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Sign, Wire, Wires};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -202,7 +203,11 @@ impl Database for Redis {
         }))
     }
 
-    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+    fn probe<'a>(
+        &'a self,
+        node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<(), Cause>>> {
         Some(Box::pin(limited(async move {
             let mut connection = client::open(address(node)).await?;
             let asked: Result<String, ::redis::RedisError> =
@@ -213,6 +218,10 @@ impl Database for Redis {
 
     fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
         Box::pin(async move { sentinel::ready(topology).await })
+    }
+
+    fn signs(&self) -> &'static [Sign] {
+        signs::SIGNS
     }
 
     fn wires(&self) -> Wires {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use perjury_history::{Cause, Node, NodeName, Topology};
 use redis::aio::MultiplexedConnection;
 
-use super::super::wire::limited;
+use super::super::wire::{limited, who_says_yes};
 use super::client::open;
 use super::{MASTER, address, sentinel_address};
 
@@ -70,16 +70,8 @@ pub(super) async fn ready(topology: &Topology) -> Result<(), String> {
 
 /// The nodes that hold themselves for primary.
 pub(super) async fn primaries(topology: &Topology) -> Vec<NodeName> {
-    let mut tasks = tokio::task::JoinSet::new();
-    for node in topology.nodes.clone() {
-        tasks.spawn(async move {
-            let info = limited(replication(&node)).await.ok()?;
-            info.contains("role:master").then_some(node.name)
-        });
-    }
-    let mut names: Vec<NodeName> = tasks.join_all().await.into_iter().flatten().collect();
-    names.sort();
-    names
+    let asking = |node: Node| async move { Ok(replication(&node).await?.contains("role:master")) };
+    who_says_yes(topology.nodes.clone(), asking).await
 }
 
 async fn sentinel_view(node: &Node) -> Result<BTreeMap<String, String>, Cause> {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use perjury_history::{Call, Cause, Counter, NodeName, Reply, Testimony, Token, Topology};
+use perjury_history::{Call, Cause, Counter, NodeName, Reply, Testimony, Token, Topology, Value};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -69,10 +69,18 @@ impl Client for ToyClient {
             let answer = self.ask(&ask).await?;
             self.said = testimony(&answer, &self.names);
             match answer.say {
-                Say::Done => Ok(Reply::Done),
+                Say::Done => Ok(match call {
+                    Call::Txn { steps } => Reply::Txn(steps.clone()),
+                    _ => Reply::Done,
+                }),
                 Say::Value(value) => Ok(Reply::Value(value)),
                 Say::Swapped(swapped) => Ok(Reply::Swapped(swapped)),
                 Say::Elements(elements) => Ok(Reply::Elements(elements)),
+                Say::Values(values) => read(call, values),
+                Say::Accounts(all) => {
+                    let named = all.into_iter().map(|(key, held)| (key.into(), held));
+                    Ok(Reply::Accounts(named.collect()))
+                }
                 Say::Refused(why) => Err(Refusal::Definite(Cause::new("refused", why))),
                 Say::Lost(why) => Err(Refusal::Indefinite(Cause::new("primary-lost", why))),
                 other @ (Say::Role { .. } | Say::Changes { .. }) => {
@@ -85,6 +93,14 @@ impl Client for ToyClient {
 
     fn testimony(&mut self) -> Testimony {
         std::mem::take(&mut self.said)
+    }
+}
+
+/// The steps of a transaction that only read, with what they read.
+fn read(call: &Call, values: Vec<Value>) -> Result<Reply, Refusal> {
+    match super::super::wire::answered(call, values) {
+        Some(reply) => Ok(reply),
+        None => Err(Refusal::Unmodelled(Cause::new("wrong-reply", "another number of values"))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The built-in database: a replicated register and set store served by our own binary, with a
-//! switch for each planted bug.
+//! The built-in database: a replicated store of registers, sets and accounts served by our own
+//! binary, with a switch for each planted bug.
 //!
 //! It exists to prove the harness: every planted bug must be found, and the clean toy must pass.
 //! It runs as plain processes, with no root, no SSH and no cluster. Without a bug it is
@@ -7,21 +7,27 @@
 //! nodes forward to it. It survives nothing in style: while the primary is down, nobody is served.
 
 mod client;
+mod insider;
 mod server;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use perjury_agent::protocol::{Limits, MakeDir, Service, Write};
-use perjury_history::{Call, Cause, Framing, Node, NodeName, Topology, Value};
+use perjury_history::{Call, Cause, Framing, Micro, Node, NodeName, Topology, Value};
 use serde::{Deserialize, Serialize};
 
+use super::wire::{self, Steps, who_says_yes};
 use super::{Bound, Boxed, Claims, Client, Database, Plan, Program, Wire, Wires};
 
+pub use insider::Lie;
 pub use server::serve;
 
 /// The port on which every toy node listens.
 pub const PORT: u16 = 7077;
+
+/// The file in which a lying node writes down what it told; collected with its log.
+pub const TRUTH: &str = "toy.lies";
 
 /// The options of the toy in a declaration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +35,16 @@ pub const PORT: u16 = 7077;
 pub struct Options {
     /// The bug that is switched on; none by default.
     pub bug: Bug,
+    /// The lie that one node tells, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lie: Option<Lie>,
+    /// Which node that is, by its place, from 0.
+    #[serde(skip_serializing_if = "is_first")]
+    pub liar: usize,
+}
+
+fn is_first(place: &usize) -> bool {
+    *place == 0
 }
 
 /// A planted bug.
@@ -46,6 +62,10 @@ pub enum Bug {
     SplitBrain,
     /// The primary applies one write in sixteen a second time, later.
     DuplicateApply,
+    /// The primary does one transfer (or transaction) in sixteen in two parts, with a pause.
+    PartialTransfers,
+    /// The primary takes every other delete back, later.
+    ResurrectedDeletes,
 }
 
 /// What a node is told at its start.
@@ -59,6 +79,8 @@ pub(super) struct Config {
     /// Its log.
     log: String,
     bug: Bug,
+    /// The lie that it tells, and where it writes down what it told.
+    lie: Option<(Lie, String)>,
 }
 
 /// What a client or another node asks of a node: one line of JSON.
@@ -70,14 +92,20 @@ pub(super) enum Ask {
     Cas(String, Value, Value),
     Add(String, Value),
     ReadAll(String),
+    Delete(String),
+    /// Several registers as one.
+    Put(Vec<(String, Value)>),
+    Get(Vec<String>),
+    Transfer(String, String, i64),
+    Accounts,
     /// Read this node's own copy of a register, however old.
     Peek(String),
     /// The same for a set.
     PeekAll(String),
     /// Who are you? Answered by `Role`.
     Role,
-    /// From the primary: this happened.
-    Replicate(Change),
+    /// From the primary: this happened, as one.
+    Replicate(Vec<Change>),
     /// From a follower: what has changed after that number?
     Since(u64),
 }
@@ -94,12 +122,28 @@ impl Ask {
             Call::Cas { key, from, to } => Ask::Cas(name(key), from.clone(), to.clone()),
             Call::Add { key, element } => Ask::Add(name(key), element.clone()),
             Call::ReadAll { key } => Ask::ReadAll(name(key)),
+            Call::Delete { key } => Ask::Delete(name(key)),
+            Call::Transfer { from, to, amount } => Ask::Transfer(name(from), name(to), *amount),
+            Call::ReadAccounts if !local => Ask::Accounts,
+            Call::Txn { steps } if !local => Ask::of_steps(steps)?,
             _ => return None,
+        })
+    }
+
+    /// A transaction that only reads, or only writes.
+    fn of_steps(steps: &[Micro]) -> Option<Ask> {
+        let name = |key: &perjury_history::Key| key.as_str().to_owned();
+        Some(match wire::steps(steps).ok()? {
+            Steps::Reads(keys) => Ask::Get(keys.into_iter().map(name).collect()),
+            Steps::Writes(pairs) => {
+                let owned = |(key, value): (&_, &Value)| (name(key), value.clone());
+                Ask::Put(pairs.into_iter().map(owned).collect())
+            }
         })
     }
 }
 
-/// One change: a line of the log, and what the primary tells the others.
+/// One change, as it is in the log, and as the primary tells it to the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Change {
     key: String,
@@ -142,6 +186,9 @@ pub(super) enum Say {
     Value(Value),
     Swapped(bool),
     Elements(Vec<Value>),
+    /// In the order of the keys that were asked for.
+    Values(Vec<Value>),
+    Accounts(Vec<(String, Value)>),
     Changes {
         changes: Vec<(String, Content)>,
         upto: u64,
@@ -192,11 +239,14 @@ impl Database for Toy {
 
     fn plan(&self, node: &Node, topology: &Topology, dir: &str) -> Plan {
         let me = topology.nodes.iter().position(|other| other.name == node.name).unwrap_or(0);
+        let truth = format!("{dir}/{TRUTH}");
+        let lie = self.options.lie.filter(|_| me == self.options.liar);
         let config = Config {
             me,
             nodes: topology.nodes.iter().map(Toy::address).collect(),
             log: format!("{dir}/toy.wal"),
             bug: self.options.bug,
+            lie: lie.map(|lie| (lie, truth.clone())),
         };
         let text = serde_json::to_string(&config).unwrap_or_default();
         let path = format!("{dir}/toy.json");
@@ -224,7 +274,7 @@ impl Database for Toy {
                 user: None,
                 limits: Limits::default(),
             }],
-            logs: Vec::new(),
+            logs: lie.map(|_| truth).into_iter().collect(),
             ..Plan::default()
         }
     }
@@ -255,7 +305,11 @@ impl Database for Toy {
         }))
     }
 
-    fn probe<'a>(&'a self, node: &'a Node) -> Option<Boxed<'a, Result<(), Cause>>> {
+    fn probe<'a>(
+        &'a self,
+        node: &'a Node,
+        _topology: &'a Topology,
+    ) -> Option<Boxed<'a, Result<(), Cause>>> {
         Some(Box::pin(async move {
             client::role(Toy::address(node), Duration::from_millis(500)).await.map(|_| ())
         }))
@@ -280,15 +334,9 @@ impl Database for Toy {
     }
 
     fn primaries<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Vec<NodeName>> {
-        Box::pin(async move {
-            let mut primaries = Vec::new();
-            for node in &topology.nodes {
-                let role = client::role(Toy::address(node), Duration::from_millis(200)).await;
-                if role == Ok(true) {
-                    primaries.push(node.name.clone());
-                }
-            }
-            primaries
-        })
+        let asking = |node: Node| async move {
+            client::role(Toy::address(&node), Duration::from_millis(200)).await
+        };
+        Box::pin(who_says_yes(topology.nodes.clone(), asking))
     }
 }

@@ -1,9 +1,11 @@
 //! A toy node.
 //!
 //! A key holds a list of values: a set is the list, a register its last element. Changes are
-//! numbered. The log has one JSON line for each and is written before the answer; a node reads it
-//! again at its start. The primary sends each change to the others, which also ask it for what they
-//! missed; the higher number wins.
+//! numbered. The log has one JSON line for the changes of a call, written before the answer; a node
+//! reads it again at its start. The primary sends each change to the others, which also ask it for
+//! what they missed; the higher number wins.
+
+mod several;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -19,6 +21,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::client::ToyClient;
+use super::insider::{Insider, Move};
 use super::{Answer, Ask, Bug, Change, Config, Content, Say};
 use crate::databases::Refusal;
 
@@ -41,6 +44,8 @@ struct Node {
     /// Of a follower: it has seen every change up to this number.
     whole: Cell<u64>,
     primary: Cell<usize>,
+    /// Who lies in its name.
+    insider: Option<Insider>,
 }
 
 /// Serves until the process is killed. `path` is the node's configuration.
@@ -52,7 +57,10 @@ pub fn serve(path: &Path) -> io::Result<()> {
     let data = replay(Path::new(&config.log))?;
     let log = File::options().create(true).append(true).open(&config.log)?;
     let last = data.values().map(|content| content.number).max().unwrap_or(0);
+    let lie = config.lie.as_ref();
+    let insider = lie.map(|(lie, truth)| Insider::new(*lie, Path::new(truth))).transpose()?;
     let node = Rc::new(Node {
+        insider,
         config,
         data: RefCell::new(data),
         log: RefCell::new(log),
@@ -75,11 +83,13 @@ fn replay(path: &Path) -> io::Result<HashMap<String, Content>> {
         Err(error) => return Err(error),
     };
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let Ok(change) = serde_json::from_slice::<Change>(line) else { break };
+        let Ok(changes) = serde_json::from_slice::<Vec<Change>>(line) else { break };
         if !line.ends_with(b"\n") {
             break;
         }
-        data.entry(change.key.clone()).or_default().take(change);
+        for change in changes {
+            data.entry(change.key.clone()).or_default().take(change);
+        }
         whole += line.len() as u64;
     }
     File::options().write(true).open(path)?.set_len(whole)?;
@@ -109,7 +119,7 @@ async fn converse(node: &Rc<Node>, mut stream: TcpStream) -> io::Result<()> {
     let mut onward = None;
     while let Some(line) = lines.next_line().await? {
         let say = match serde_json::from_str(&line) {
-            Ok(ask) => answer(node, ask, &mut onward).await,
+            Ok(ask) => speak(node, ask, &mut onward).await?,
             Err(error) => node.says(Say::Refused(format!("not understood: {error}"))),
         };
         let mut text = serde_json::to_vec(&say)?;
@@ -119,13 +129,37 @@ async fn converse(node: &Rc<Node>, mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// Answers, or lies.
+async fn speak(node: &Rc<Node>, ask: Ask, onward: &mut Option<ToyClient>) -> io::Result<Answer> {
+    let Some(insider) = &node.insider else { return Ok(answer(node, ask, onward).await) };
+    match insider.before(&ask, node.last.get() + 1, node.config.me)? {
+        Move::Say(answer) => Ok(answer),
+        Move::Honest => {
+            let honest = answer(node, ask.clone(), onward).await;
+            insider.after(&ask, honest, |key| node.other(key))
+        }
+        Move::Refuse => {
+            answer(node, ask, onward).await;
+            Ok(node.says(Say::Refused("not now".into())))
+        }
+        Move::Twice => {
+            let (again, same) = (Rc::clone(node), ask.clone());
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(LAG).await;
+                answer(&again, same, &mut None).await;
+            });
+            Ok(answer(node, ask, onward).await)
+        }
+    }
+}
+
 async fn answer(node: &Rc<Node>, ask: Ask, onward: &mut Option<ToyClient>) -> Answer {
     let me = node.config.me;
     match ask {
         Ask::Role => node.says(Say::Role { primary: node.primary.get() == me }),
         Ask::Since(number) => node.says(node.since(number)),
-        Ask::Replicate(change) => {
-            node.follow(change);
+        Ask::Replicate(changes) => {
+            changes.into_iter().for_each(|change| node.follow(change));
             node.says(Say::Done)
         }
         Ask::Peek(key) => Answer { local: true, ..node.value(&key) },
@@ -179,6 +213,11 @@ async fn apply(node: &Rc<Node>, ask: Ask) -> Answer {
         Ask::ReadAll(key) => node.elements(&key),
         Ask::Write(key, value) => change(node, key, value, true).await,
         Ask::Add(key, element) => change(node, key, element, false).await,
+        Ask::Delete(key) => delete(node, key).await,
+        Ask::Put(pairs) => several::put(node, pairs).await,
+        Ask::Get(keys) => several::get(node, &keys),
+        Ask::Transfer(from, to, amount) => several::transfer(node, from, to, amount).await,
+        Ask::Accounts => several::accounts(node),
         Ask::Cas(key, from, to) => {
             if node.read(&key) != from {
                 return Answer { say: Say::Swapped(false), ..node.value(&key) };
@@ -193,6 +232,28 @@ async fn apply(node: &Rc<Node>, ask: Ask) -> Answer {
     }
 }
 
+/// Leaves nothing in place of what was there, so that the copies hear of it. Of nothing nothing is
+/// left: no change.
+async fn delete(node: &Rc<Node>, key: String) -> Answer {
+    let before = node.read(&key);
+    if before.is_nil() {
+        return node.says(Say::Done);
+    }
+    let answer = change(node, key.clone(), Value::Nil, true).await;
+    if node.config.bug == Bug::ResurrectedDeletes && answer.at.is_multiple_of(2) {
+        let node = Rc::clone(node);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(LAG / 3).await;
+            if node.read(&key).is_nil()
+                && let Ok(made) = node.store(vec![(key, before, true)])
+            {
+                replicate(&node, &made).await;
+            }
+        });
+    }
+    answer
+}
+
 async fn change(node: &Rc<Node>, key: String, value: Value, replace: bool) -> Answer {
     let number = node.last.get() + 1;
     let done = Answer { at: number, version: Some(number), ..node.says(Say::Done) };
@@ -201,15 +262,15 @@ async fn change(node: &Rc<Node>, key: String, value: Value, replace: bool) -> An
         node.last.set(number);
         return done;
     }
-    let made = match node.store(&key, value.clone(), replace) {
+    let made = match node.store(vec![(key.clone(), value.clone(), replace)]) {
         Ok(made) => made,
         Err(error) => return node.says(Say::Lost(format!("log: {error}"))),
     };
     if struck && node.config.bug == Bug::DuplicateApply {
-        let (node, key) = (Rc::clone(node), key.clone());
+        let node = Rc::clone(node);
         tokio::task::spawn_local(async move {
             tokio::time::sleep(LAG).await;
-            if let Ok(made) = node.store(&key, value, replace) {
+            if let Ok(made) = node.store(vec![(key, value, replace)]) {
                 replicate(&node, &made).await;
             }
         });
@@ -226,12 +287,12 @@ async fn change(node: &Rc<Node>, key: String, value: Value, replace: bool) -> An
     done
 }
 
-/// Tells a change to the others, as far as they answer: they serve no reads of their own.
-async fn replicate(node: &Node, change: &Change) {
+/// Tells changes to the others, as far as they answer: they serve no reads of their own.
+async fn replicate(node: &Node, changes: &[Change]) {
     let copies = node.config.nodes.iter().enumerate().filter(|(at, _)| *at != node.config.me);
     let mut tasks = tokio::task::JoinSet::new();
     for (_, peer) in copies {
-        let (peer, ask) = (*peer, Ask::Replicate(change.clone()));
+        let (peer, ask) = (*peer, Ask::Replicate(changes.to_vec()));
         tasks.spawn(async move {
             let copying = async { ToyClient::open(peer).await.ok()?.ask(&ask).await.ok() };
             tokio::time::timeout(PATIENCE / 8, copying).await.ok().flatten()
@@ -280,6 +341,13 @@ impl Node {
 
     fn elements(&self, key: &str) -> Answer {
         Answer { version: self.version(key), ..self.says(Say::Elements(self.all(key))) }
+    }
+
+    /// The value of some other key.
+    fn other(&self, key: &str) -> Option<Value> {
+        let data = self.data.borrow();
+        let other = data.iter().find(|(name, _)| name.as_str() != key);
+        other.and_then(|(_, content)| content.values.last().cloned())
     }
 
     /// A primary takes no orders: that is what makes a split brain stay split.
@@ -337,17 +405,24 @@ impl Node {
         data.get(key).map(|content| content.values.clone()).unwrap_or_default()
     }
 
-    /// Logs the next change, then makes it.
-    fn store(&self, key: &str, value: Value, replace: bool) -> io::Result<Change> {
-        let number = self.last.get() + 1;
-        let after = self.version(key).unwrap_or(0);
-        let change = Change { key: key.to_owned(), number, after, value, replace };
-        let mut line = serde_json::to_vec(&change)?;
+    /// Logs the next changes in one line, then makes them: a key, a value, and whether it replaces
+    /// what was there.
+    fn store(&self, parts: Vec<(String, Value, bool)>) -> io::Result<Vec<Change>> {
+        let mut changes: Vec<Change> = Vec::new();
+        for (key, value, replace) in parts {
+            let number = self.last.get() + 1 + changes.len() as u64;
+            let same = changes.iter().rev().find(|change| change.key == key);
+            let after = same.map_or(self.version(&key).unwrap_or(0), |change| change.number);
+            changes.push(Change { key, number, after, value, replace });
+        }
+        let mut line = serde_json::to_vec(&changes)?;
         line.push(b'\n');
-        self.last.set(number);
+        self.last.set(self.last.get() + changes.len() as u64);
         self.log.borrow_mut().write_all(&line)?;
-        self.data.borrow_mut().entry(key.to_owned()).or_default().take(change.clone());
-        Ok(change)
+        for change in &changes {
+            self.data.borrow_mut().entry(change.key.clone()).or_default().take(change.clone());
+        }
+        Ok(changes)
     }
 }
 

@@ -14,14 +14,16 @@
 //! {"outcome":{"id":"0-00000000000000a1-1"}}
 //!     the same `done`, from another replica
 //! {"committed":{"key":"k"}}
-//!     {"committed":{"height":7,"value":"v","version":0}}
+//!     {"committed":{"height":7,"transactions":1,"value":"v","version":0}}
 //! {"committed-elements":{"key":"s"}}
-//!     {"committed-elements":{"height":7,"elements":["e"]}}
+//!     {"committed-elements":{"height":7,"transactions":2,"elements":["e"]}}
 //! "status"
 //!     {"status":{...}}
 //! ```
 //!
-//! The first five go through consensus and are answered after their block is committed here.
+//! The first five go through consensus and are answered after their block is committed here. `at`
+//! is the place of a transaction in the one order, from 0; `version` that of the last write of a
+//! register; `transactions` says how many places are taken in the copy that is answered from.
 //! `refused` means: not proposed, and it never will be. `undecided` means: waited for, and nothing
 //! is known of it; it may still be committed.
 
@@ -73,8 +75,13 @@ enum Question {
 #[serde(rename_all = "kebab-case")]
 enum Answer {
     Done { id: String, at: u64, height: u64, output: Shown },
-    Committed { height: Option<u64>, value: Option<String>, version: Option<u64> },
-    CommittedElements { height: Option<u64>, elements: Vec<String> },
+    Committed {
+        height: Option<u64>,
+        transactions: u64,
+        value: Option<String>,
+        version: Option<u64>,
+    },
+    CommittedElements { height: Option<u64>, transactions: u64, elements: Vec<String> },
     Status(Status),
     Refused(String),
     Undecided(String),
@@ -212,13 +219,15 @@ impl Desk {
                 let held = state.committed_app_state(&register_key(&key));
                 let held: Option<(String, u64)> = held.and_then(|bytes| decode(&bytes));
                 let (value, version) = held.unzip();
-                Answer::Committed { height: height(&state), value, version }
+                let transactions = number(&state, &total_key());
+                Answer::Committed { height: height(&state), transactions, value, version }
             }
             Question::CommittedElements { key } => {
                 let state = self.camera.snapshot();
                 let count = number(&state, &count_key(&key));
                 let elements = elements(&state, &key, count);
-                Answer::CommittedElements { height: height(&state), elements }
+                let transactions = number(&state, &total_key());
+                Answer::CommittedElements { height: height(&state), transactions, elements }
             }
             Question::Status => Answer::Status(self.status()),
         }

@@ -17,7 +17,7 @@ use super::{Aim, Corrupted, Damage, FileDamage, MOST_PLACES, Place};
 use crate::agent::{Agent, io_failure};
 use crate::bytes::Bytes;
 use crate::journal::Change;
-use crate::protocol::{Answer, Failure, FailureKind};
+use crate::protocol::{Answer, Failure};
 
 /// A block, as databases and disks write them.
 const BLOCK: usize = 4096;
@@ -340,9 +340,4 @@ fn write(file: &File, offset: u64, bytes: &[u8]) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("the file does not keep what is written to it"));
     }
     Ok(seen)
-}
-
-/// Bad aims are told before a file is looked at.
-pub(super) fn refuse(message: &str) -> Failure {
-    Failure::new(FailureKind::BadRequest, message)
 }

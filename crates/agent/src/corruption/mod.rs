@@ -180,9 +180,9 @@ impl Place {
 
 fn check(aim: &Aim) -> Result<(), Failure> {
     match aim {
-        Aim::Live { pattern, .. } => pattern.check().map_err(|why: String| disk::refuse(&why))?,
+        Aim::Live { pattern, .. } => pattern.check().map_err(Failure::bad_request)?,
         Aim::Bytes { bytes, .. } if !(4..=4096).contains(&bytes.0.len()) => {
-            return Err(disk::refuse("the bytes to corrupt are 4 to 4096 bytes long"));
+            return Err(Failure::bad_request("the bytes to corrupt are 4 to 4096 bytes long"));
         }
         Aim::Bytes { .. } | Aim::Random { .. } => {}
     }

@@ -9,7 +9,6 @@ use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use super::Snapshot;
-use super::disk::refuse;
 use crate::agent::{Agent, disk_failure, io_failure};
 use crate::journal::Change;
 use crate::protocol::{Answer, Failure, FailureKind};
@@ -56,7 +55,7 @@ pub fn restore(agent: &Agent, request: &Snapshot) -> Result<Answer, Failure> {
 fn place(agent: &Agent, request: &Snapshot) -> Result<PathBuf, Failure> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if request.name.is_empty() || !request.name.bytes().all(plain) {
-        return Err(refuse("the name of a copy has letters, digits and `-` only"));
+        return Err(Failure::bad_request("the name of a copy has letters, digits and `-` only"));
     }
     Ok(agent.state().join(format!("copy-{}", request.name)))
 }

@@ -246,9 +246,26 @@ impl Exchange {
             self.asked.push_back(ready);
             return self.flush(now, out);
         }
+        if let Some((lie, reply)) = self.refused(&request, now, false) {
+            self.tell(lie, way, now, bytes, &reply, word);
+            let ready = slot(Answer::Ready(reply));
+            self.asked.push_back(ready);
+            return self.flush(now, out);
+        }
         let awaited = slot(Answer::Awaited);
         self.asked.push_back(awaited);
         self.pass_on(id, request, now, out);
+    }
+
+    /// The error that this request is answered with, done or not, and by which lie.
+    fn refused(&self, request: &Request, now: Duration, is_done: bool) -> Option<(usize, Vec<u8>)> {
+        let lies = &self.lies[Way::Requests as usize];
+        lies.iter().copied().find_map(|at| {
+            let Tell::Refuse { text, done } = &self.liar.spec.lies[at].tell else { return None };
+            let reply = self.framing.refusal(request, text).filter(|_| *done == is_done)?;
+            let awake = self.liar.is_awake(at, Some(&request.word), now);
+            (awake && self.liar.strikes(at)).then_some((at, reply))
+        })
     }
 
     /// The request goes to the server: once, twice, or after the next one.
@@ -334,6 +351,10 @@ impl Exchange {
         if self.silent.is_some() {
             // It will not be heard, so no other lie is told in it.
             return Answer::Ready(message);
+        }
+        if let Some((lie, other)) = self.refused(request, now, true) {
+            self.tell(lie, way, now, &message, &other, word);
+            return Answer::Ready(other);
         }
         let lies = self.lies[Way::Requests as usize].clone();
         for at in lies {

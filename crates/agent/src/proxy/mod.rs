@@ -24,6 +24,7 @@ mod sockets;
 pub mod spec;
 mod story;
 mod told;
+pub(crate) mod wire;
 
 pub use engine::{Engine, Target};
 pub use proxies::{Deeds, Lies, Proxies};

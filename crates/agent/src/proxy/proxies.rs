@@ -11,8 +11,9 @@ use super::engine::{Engine, Target};
 use super::redirect::{self, CutOver, Redirect};
 use super::running::Running;
 use super::sockets;
-use super::spec::{DialledBy, Liar, Place};
+use super::spec::{DialledBy, Liar, Place, Who};
 use super::told::Told;
+use super::wire::Tap;
 use crate::agent::Agent;
 use crate::protocol::{Failure, FailureKind};
 
@@ -57,11 +58,18 @@ struct Installed {
     /// None once it was removed; its records stay.
     engine: Option<Engine>,
     redirect: Option<Redirect>,
+    tap: Option<Tap>,
     listens: Vec<SocketAddr>,
     cut_over: CutOver,
 }
 
 impl Installed {
+    /// Nothing comes to it yet.
+    fn idle(running: Arc<Running>) -> Installed {
+        let (listens, cut_over) = (Vec::new(), CutOver::default());
+        Installed { running, engine: None, redirect: None, tap: None, listens, cut_over }
+    }
+
     fn deeds(&self) -> Deeds {
         let (told, lost) = self.running.log.counts();
         Deeds {
@@ -92,16 +100,24 @@ impl Proxies {
     /// Installs a liar. When this returns, connections go through it; none of before is left that
     /// is not counted.
     pub fn install(&self, agent: &Agent, liar: &Liar) -> Result<Deeds, Failure> {
-        let bad = |why: String| Failure::new(FailureKind::BadRequest, why);
-        liar.check().map_err(|why| bad(format!("liar {}: {why}", liar.name)))?;
+        liar.check().map_err(|why| Failure::bad_request(format!("liar {}: {why}", liar.name)))?;
         let mut all = self.lock();
         if all.contains_key(&liar.name) {
-            return Err(bad(format!("there is a liar {} already; choose another name", liar.name)));
+            return Err(Failure::bad_request(format!(
+                "there is a liar {} already; choose another name",
+                liar.name
+            )));
         }
         let running = Arc::new(Running::new(liar.clone()));
         let installed = match &liar.place {
             Place::Explicit { listen, forward } => explicit(running, *listen, *forward)?,
-            place => transparent(agent, running, place)?,
+            Place::Transparent { ports, with, dialled_by } => {
+                transparent(agent, running, ports, with, *dialled_by)?
+            }
+            Place::Wire { ports, with, dialled_by } => {
+                let tap = Tap::start(agent, Arc::clone(&running), ports, with, *dialled_by)?;
+                Installed { tap: Some(tap), ..Installed::idle(running) }
+            }
         };
         let deeds = installed.deeds();
         all.insert(liar.name.clone(), installed);
@@ -124,8 +140,12 @@ impl Proxies {
         if let Some(redirect) = &installed.redirect {
             redirect.undo(agent)?;
         }
+        if let Some(tap) = &mut installed.tap {
+            tap.undo(agent)?;
+        }
         installed.redirect = None;
         installed.engine = None;
+        installed.tap = None;
         Ok(installed.deeds())
     }
 
@@ -134,7 +154,7 @@ impl Proxies {
         let mut ended = Vec::new();
         for (name, installed) in self.lock().iter_mut() {
             installed.redirect = None;
-            if installed.engine.take().is_some() {
+            if installed.engine.take().is_some() || installed.tap.take().is_some() {
                 ended.push(format!("liar {name} silenced"));
             }
         }
@@ -161,7 +181,7 @@ fn explicit(
 ) -> Result<Installed, Failure> {
     if !listen.ip().is_loopback() {
         let why = format!("an explicit liar listens on loopback only, not on {listen}");
-        return Err(Failure::new(FailureKind::BadRequest, why));
+        return Err(Failure::bad_request(why));
     }
     let what = format!("listen on {listen}");
     let listener = sockets::listener(listen).map_err(|error| io(&what, &error))?;
@@ -169,14 +189,16 @@ fn explicit(
     let targets = vec![(listener, Target::To(forward))];
     let engine = Engine::start(Arc::clone(&running), targets);
     let engine = engine.map_err(|error| io("start a liar", &error))?;
-    let (engine, listens) = (Some(engine), vec![own]);
-    Ok(Installed { running, engine, redirect: None, listens, cut_over: CutOver::default() })
+    Ok(Installed { engine: Some(engine), listens: vec![own], ..Installed::idle(running) })
 }
 
-fn transparent(agent: &Agent, running: Arc<Running>, place: &Place) -> Result<Installed, Failure> {
-    let Place::Transparent { ports, with, dialled_by } = place else {
-        return Err(Failure::new(FailureKind::BadRequest, "no transparent place"));
-    };
+fn transparent(
+    agent: &Agent,
+    running: Arc<Running>,
+    ports: &[u16],
+    with: &Who,
+    dialled_by: DialledBy,
+) -> Result<Installed, Failure> {
     let mut listeners: Vec<(TcpListener, Target)> = Vec::new();
     let mut doors = Vec::new();
     for outgoing in [false, true] {
@@ -203,15 +225,15 @@ fn transparent(agent: &Agent, running: Arc<Running>, place: &Place) -> Result<In
     }
     let redirect = Redirect::make(agent, ports, with, &doors)?;
     // Nothing is accepted yet, so what is open now is of before.
-    let cut_over = redirect::cut_over(&redirect, ports, with, *dialled_by);
+    let cut_over = redirect::cut_over(&redirect, ports, with, dialled_by);
     let engine = Engine::start(Arc::clone(&running), listeners);
     match engine {
         Ok(engine) => Ok(Installed {
-            running,
             engine: Some(engine),
             redirect: Some(redirect),
             listens: doors.iter().map(|door| door.address).collect(),
             cut_over,
+            ..Installed::idle(running)
         }),
         Err(error) => {
             redirect.undo(agent)?;

@@ -132,7 +132,7 @@ fn script(table: &str, ports: &[u16], with: &Who, doors: &[Door]) -> String {
 }
 
 /// The match of the other end's address. `None` if it can fit nobody.
-fn whom(with: &Who, v4: bool, end: &str) -> Option<String> {
+pub(super) fn whom(with: &Who, v4: bool, end: &str) -> Option<String> {
     let family = if v4 { "ip" } else { "ip6" };
     let of_family = |all: &[IpAddr]| -> Vec<String> {
         let all = all.iter().map(IpAddr::to_canonical).filter(|one| one.is_ipv4() == v4);

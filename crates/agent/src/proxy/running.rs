@@ -161,7 +161,10 @@ impl Running {
                 }
                 Tell::Substitute(how) => memory.instead(pattern, seed, how, seal),
                 Tell::Equivocate(how) => {
-                    let hearer = hearer(&place.link, place.way).ip();
+                    let mut hearer = hearer(&place.link, place.way);
+                    if !self.spec.by_connection {
+                        hearer.set_port(0);
+                    }
                     memory.story(pattern, seed, how, seal, hearer)
                 }
                 _ => None,

@@ -226,7 +226,7 @@ impl Session {
 }
 
 /// One bit in each block of the stream, at a place that follows from the block's number.
-fn flip(
+pub(super) fn flip(
     liar: &Running,
     lie: usize,
     link: &Link,

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use super::seal::Pattern;
+use super::wire;
 
 /// A proxy that lies, to be installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,10 @@ pub struct Liar {
     pub pattern: Pattern,
     /// All its choices follow from this. Liars with one seed tell the same story.
     pub seed: u64,
+    /// Who equivocates tells its stories by connection instead of by address: clients often share
+    /// one address.
+    #[serde(default)]
+    pub by_connection: bool,
     /// Looked at in this order; the first one that tells wins. None: an honest proxy.
     #[serde(default)]
     pub lies: Vec<Lie>,
@@ -45,6 +50,16 @@ pub enum Place {
     },
     /// In the middle of the node's own connections, unseen by either end.
     Transparent {
+        /// The ports that are dialled, here or there. None of them may be the controller's.
+        ports: Vec<u16>,
+        /// The other end.
+        with: Who,
+        /// Which connections, by who dialled.
+        dialled_by: DialledBy,
+    },
+    /// In the packets themselves, of TCP and UDP; their checksums are mended. Only bits and values
+    /// can be changed there.
+    Wire {
         /// The ports that are dialled, here or there. None of them may be the controller's.
         ports: Vec<u16>,
         /// The other end.
@@ -222,6 +237,13 @@ pub enum Tell {
         /// The value.
         value: String,
     },
+    /// A request is answered with an error. Needs a framing.
+    Refuse {
+        /// What the error says.
+        text: String,
+        /// It is done all the same. Else it never reaches the server.
+        done: bool,
+    },
     /// The connection ends in the middle of a message, or of a stream within its first so many
     /// bytes where there is no framing.
     Truncate {
@@ -292,6 +314,7 @@ impl Tell {
             Tell::Equivocate(_) => "equivocate",
             Tell::Acknowledge => "acknowledge",
             Tell::Default { .. } => "default",
+            Tell::Refuse { .. } => "refuse",
             Tell::Truncate { .. } => "truncate",
         }
     }
@@ -303,6 +326,7 @@ impl Tell {
             | Tell::Duplicate
             | Tell::Reorder { .. }
             | Tell::Acknowledge
+            | Tell::Refuse { .. }
             | Tell::Default { .. } => true,
             Tell::BlackHole
             | Tell::Delay { .. }
@@ -328,7 +352,9 @@ impl Liar {
     /// What is wrong with it, where, and how to mend that.
     pub fn check(&self) -> Result<(), String> {
         self.pattern.check()?;
-        if let Place::Transparent { ports, with, .. } = &self.place {
+        if let Place::Transparent { ports, with, .. } | Place::Wire { ports, with, .. } =
+            &self.place
+        {
             if ports.is_empty() {
                 return Err("no ports: say which of them are dialled".into());
             }
@@ -344,6 +370,12 @@ impl Liar {
 
     fn check_lie(&self, lie: &Lie) -> Result<(), String> {
         let framed = self.framing != FramingName::None;
+        if matches!(self.place, Place::Wire { .. }) {
+            wire::check(lie)?;
+            if framed {
+                return Err("packets are no messages; leave the framing out".into());
+            }
+        }
         if !framed && lie.tell.needs_framing() {
             return Err("it needs to tell messages apart; set the framing to resp, http or \
                         postgres"

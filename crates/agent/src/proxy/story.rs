@@ -59,7 +59,7 @@ pub struct Memory {
     /// What was made up here: not to be taken for the truth when it comes back.
     made: HashSet<Vec<u8>>,
     /// What was told to whom about what.
-    told: HashMap<(IpAddr, Vec<u8>), Vec<u8>>,
+    told: HashMap<(SocketAddr, Vec<u8>), Vec<u8>>,
 }
 
 impl Memory {
@@ -145,9 +145,9 @@ impl Memory {
         seed: u64,
         how: &Instead,
         seal: &[u8],
-        listener: IpAddr,
+        listener: SocketAddr,
     ) -> Option<Vec<u8>> {
-        let listener = listener.to_canonical();
+        let listener = SocketAddr::new(listener.ip().to_canonical(), listener.port());
         let name = (listener, seal.to_vec());
         if let Some(story) = self.told.get(&name) {
             return Some(story.clone());
@@ -251,7 +251,7 @@ mod tests {
         for seal in seals() {
             memory.see(&pattern, &seal);
         }
-        let address = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let address = |last: u8| SocketAddr::from(([10, 0, 0, last], 0));
         let mut tell =
             |how: &Instead, last| memory.story(&pattern, 3, how, &true_one, address(last)).unwrap();
         assert_ne!(tell(&Instead::Forged, 1), tell(&Instead::Forged, 2));

@@ -81,6 +81,24 @@ impl Agent {
         text.split_whitespace().next().expect("a worker").parse().unwrap()
     }
 
+    /// Kills both processes of the agent, so that nobody is left to heal, and sees them gone.
+    pub fn kill_both(&mut self) {
+        use nix::sys::signal::Signal::{SIGKILL, SIGSTOP};
+        let worker = self.worker();
+        let guardian = i32::try_from(self.child.id()).unwrap();
+        // The guardian is stopped first, so that it cannot see its worker die.
+        kill(guardian, SIGSTOP);
+        kill(worker, SIGKILL);
+        kill(guardian, SIGKILL);
+        self.wait();
+        // A process that is dying still holds the lock of its state directory.
+        // Its first thread may be over before the others.
+        let threads =
+            |pid: i32| std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+        let is_over = || state(worker.try_into().unwrap()).is_none() && threads(worker) <= 1;
+        eventually("the worker is gone", is_over);
+    }
+
     pub fn close(mut self) -> ExitStatus {
         self.stdin = None;
         self.wait()
@@ -173,6 +191,17 @@ pub fn must(argv: &[&str]) -> String {
 pub fn has(program: &str) -> bool {
     let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
     folders.iter().any(|folder| PathBuf::from(folder).join(program).is_file())
+}
+
+/// Can this be tried here: as root, with these programs? If not, that is said.
+pub fn possible(test: &str, programs: &[&str]) -> bool {
+    let why = match programs.iter().find(|program| !has(program)) {
+        _ if !is_root() => "not root".to_owned(),
+        Some(program) => format!("{program} is not installed"),
+        None => return true,
+    };
+    skipped(test, &why);
+    false
 }
 
 /// Says in the test's output that something was not tested. Never silent.

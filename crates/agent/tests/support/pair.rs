@@ -1,6 +1,8 @@
 //! Two namespaces with a cable between them: where cuts are tried.
 
-use std::net::IpAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -32,6 +34,48 @@ impl Pair {
             must(&["ip", "-n", name, "link", "set", "eth0", "up"]);
         }
         pair
+    }
+
+    /// Does something in the namespace of an end; a socket that is made there stays there.
+    pub fn within<T: Send>(&self, end: usize, act: impl FnOnce() -> T + Send) -> T {
+        let namespace = std::fs::File::open(format!("/run/netns/{}", self.names[end])).unwrap();
+        let enter = move || {
+            let flags = nix::sched::CloneFlags::CLONE_NEWNET;
+            nix::sched::setns(namespace.as_fd(), flags).unwrap();
+            act()
+        };
+        std::thread::scope(|scope| scope.spawn(enter).join().unwrap())
+    }
+
+    /// Says the same to every line, at an end, to IPv4 and IPv6.
+    pub fn serve(&self, end: usize, port: u16, said: &str) {
+        for any in ["0.0.0.0", "::"] {
+            let address = SocketAddr::new(any.parse().unwrap(), port);
+            let listener = self.within(end, || perjury_agent::proxy::listener(address)).unwrap();
+            listener.set_nonblocking(false).unwrap();
+            let said = said.to_string();
+            std::thread::spawn(move || {
+                for socket in listener.incoming() {
+                    let (mut socket, said) = (socket.unwrap(), said.clone());
+                    std::thread::spawn(move || {
+                        let lines = BufReader::new(socket.try_clone().unwrap()).lines();
+                        for _ in lines.map_while(Result::ok) {
+                            if socket.write_all(said.as_bytes()).is_err() {
+                                return;
+                            }
+                        }
+                    });
+                }
+            });
+        }
+    }
+
+    /// Connects from an end.
+    pub fn connect(&self, end: usize, to: &str) -> TcpStream {
+        let to: SocketAddr = to.parse().unwrap();
+        let socket = self.within(end, || TcpStream::connect(to)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket
     }
 
     /// Runs a program at one end and answers what it printed.
@@ -66,6 +110,14 @@ impl Drop for Pair {
             let _ = Command::new("ip").args(["netns", "del", name]).status();
         }
     }
+}
+
+/// What is said to a line, of the length of a seal.
+pub fn ask(socket: &mut TcpStream) -> std::io::Result<String> {
+    socket.write_all(b"what\n")?;
+    let mut reply = vec![0; 43];
+    socket.read_exact(&mut reply)?;
+    Ok(String::from_utf8(reply).unwrap())
 }
 
 pub fn addresses(last: u32) -> Vec<IpAddr> {

@@ -24,6 +24,7 @@ pub fn liar(framing: FramingName, lies: Vec<Lie>) -> Liar {
         framing,
         pattern: Pattern::default(),
         seed: 7,
+        by_connection: false,
         lies,
     }
 }

@@ -1,45 +1,87 @@
 //! Fault-bound accounting: how many nodes lied or were corrupted, beside how many a database claims
 //! to withstand.
 //!
-//! Counted are the nodes on which such a fault took effect or may have, over the whole run: claims
-//! without proactive recovery speak of all that ever lied. Lies on the link of two honest nodes are
-//! charged to the one in whose name they were told, which covers every such link; so the count is
-//! at least that of the smallest cover, and an anomaly is charged to the database only if even
-//! this count is within its claim. Crashes and partitions are not counted: they are no lies.
+//! Counted is what took effect or may have, over the whole run: claims without proactive recovery
+//! speak of all that ever lied. Lies on links are charged to the smallest set of nodes that covers
+//! them ([`super::cover`]); without a record of what was told to every node in whose name it may
+//! have been, which is a cover too. Crashes and partitions are not counted: they are no lies.
 //!
 //! Source: Castro and Liskov, "Practical Byzantine fault tolerance" (OSDI 1999), for the bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use perjury_history::{Event, Fault, FaultId, History, Injection, NodeName};
+use perjury_history::{Event, Fault, FaultId, History, Injection, LieTold, NodeName};
 
-/// The nodes that lied or were corrupted, as far as faults of the run made them.
-pub fn liars(history: &History) -> BTreeSet<NodeName> {
-    let mut faults: BTreeMap<FaultId, (&Fault, bool)> = BTreeMap::new();
+use super::cover::{Link, cover};
+use super::fate::Truth;
+
+/// The faults that make nodes lie or corrupt them, with what came of each at last.
+pub(super) fn byzantine(history: &History) -> Vec<(FaultId, &Fault, Option<&Injection>)> {
+    let mut faults: BTreeMap<FaultId, (&Fault, Option<&Injection>)> = BTreeMap::new();
     for entry in &history.entries {
         match &entry.event {
-            Event::Inject { id, fault } => {
+            Event::Inject { id, fault: fault @ (Fault::Lie(_) | Fault::Corrupt(_)) } => {
                 // Until it is answered it may have taken effect.
-                faults.insert(*id, (fault, true));
+                faults.insert(*id, (fault, None));
             }
             Event::Injected { id, injection } | Event::Healed { id, injection } => {
                 // Only a roll-back has its effect when it is healed.
-                if let Some((fault, effective)) = faults.get_mut(id)
+                if let Some((fault, last)) = faults.get_mut(id)
                     && (matches!(entry.event, Event::Injected { .. }) || rolls_back(fault))
                 {
-                    *effective = !matches!(injection, Injection::Skipped(_));
+                    *last = Some(injection);
                 }
             }
             _ => {}
         }
     }
-    let byzantine = |fault: &Fault| matches!(fault, Fault::Lie(_) | Fault::Corrupt(_));
-    let effective =
-        faults.into_values().filter(|(fault, effective)| *effective && byzantine(fault));
-    effective.flat_map(|(fault, _)| fault.nodes()).collect()
+    faults.into_iter().map(|(id, (fault, injection))| (id, fault, injection)).collect()
 }
 
-fn rolls_back(fault: &Fault) -> bool {
+/// Those that took effect, or may have.
+pub(super) fn effective(history: &History) -> Vec<(FaultId, &Fault)> {
+    let effective = byzantine(history)
+        .into_iter()
+        .filter(|(_, _, injection)| !matches!(injection, Some(Injection::Skipped(_))));
+    effective.map(|(id, fault, _)| (id, fault)).collect()
+}
+
+/// The nodes that lied or were corrupted, as far as faults of the run made them.
+pub fn liars(history: &History) -> BTreeSet<NodeName> {
+    effective(history).into_iter().flat_map(|(_, fault)| fault.nodes()).collect()
+}
+
+/// The nodes that are charged with what was told and done: the smallest cover of the links on which
+/// lies were told. A fault without any record of what it did is charged to all its nodes.
+pub fn charged(history: &History, truth: Truth<'_>) -> BTreeSet<NodeName> {
+    let mut links: BTreeSet<Link> = BTreeSet::new();
+    for (id, fault) in effective(history) {
+        let told = truth.lies.iter().filter(|lie| lie.fault == id);
+        let of_lies = told.map(|lie| {
+            let other = other(history, lie).unwrap_or_else(|| lie.node.clone());
+            (lie.node.clone(), other)
+        });
+        let made = truth.corruptions.iter().filter(|place| place.fault == id);
+        let of_places = made.map(|place| (place.node.clone(), place.node.clone()));
+        let recorded: BTreeSet<Link> = of_lies.chain(of_places).collect();
+        if recorded.is_empty() {
+            links.extend(fault.nodes().into_iter().map(|node| (node.clone(), node)));
+        }
+        links.extend(recorded);
+    }
+    cover(&links)
+}
+
+/// The node at the other end of the link; none if that is a client. An address that is not known
+/// counts as one, which charges the liar alone.
+pub(super) fn other(history: &History, lie: &LieTold) -> Option<NodeName> {
+    let end = if lie.outgoing { lie.listener } else { lie.dialler };
+    let nodes = &history.header.as_ref()?.nodes.nodes;
+    let node = nodes.iter().find(|node| node.address == end.ip().to_canonical())?;
+    (node.name != lie.node).then(|| node.name.clone())
+}
+
+pub(super) fn rolls_back(fault: &Fault) -> bool {
     matches!(fault, Fault::Corrupt(corruption) if corruption.what == perjury_history::Rot::RollBack)
 }
 

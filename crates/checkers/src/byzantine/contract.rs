@@ -8,19 +8,20 @@
 //! of definite errors says so; every other error is in doubt, and what is in doubt explains any
 //! read. Replies outside the contract were put in doubt before (`assumptions::doubt`).
 //!
-//! Registers and sets only: elsewhere a reply does not name the write that it came from.
+//! Registers, sets, and registers in transactions: elsewhere a reply does not name the write that
+//! it came from. Of an account of a bank only that it is there is judged, not what it holds.
 //!
 //! Source: rules A11 and A20; "absent means absent" is the contract test of HTTP's 404.
 
 use std::collections::{BTreeSet, HashMap};
 
-use perjury_history::{AnomalyKind, Call, Key, Operation, Outcome, Reply, Value};
+use perjury_history::{AnomalyKind, Call, Key, Micro, Operation, Outcome, Reply, Value};
 
 use super::Record;
 use super::blame::nodes;
 use super::exclude::Excluded;
 use super::finding::{Found, Suspicion, anomaly, path};
-use super::stated::meant;
+use super::stated::written;
 use crate::Checker;
 use crate::wording::{at, time};
 
@@ -29,9 +30,15 @@ pub(super) fn check(record: &Record<'_>) -> (Found, Excluded) {
     let mut first: HashMap<&Key, u64> = HashMap::new();
     let mut writes: HashMap<(&Key, &Value), Vec<&Operation>> = HashMap::new();
     for operation in record.operations {
-        if let (Some(key), Some(value)) = (operation.call.key(), meant(&operation.call)) {
+        let mut called = |key| {
             let start = first.entry(key).or_insert(operation.start);
             *start = (*start).min(operation.start);
+        };
+        if let Call::Transfer { from, to, .. } = &operation.call {
+            [from, to].into_iter().for_each(&mut called);
+        }
+        for (key, value) in written(&operation.call).filter(|(_, value)| !value.is_nil()) {
+            called(key);
             writes.entry((key, value)).or_default().push(operation);
         }
     }
@@ -40,8 +47,8 @@ pub(super) fn check(record: &Record<'_>) -> (Found, Excluded) {
     let nodes = nodes(record);
     let mut reads = 0;
     for read in record.operations {
-        let Some(key) = read.call.key() else { continue };
-        for value in shown(read).filter(|value| !value.is_nil() && *value != record.initial) {
+        let something = |(_, value): &(&Key, &Value)| !value.is_nil() && *value != record.initial;
+        for (key, value) in shown(read).filter(something) {
             reads += 1;
             let end = read.end().unwrap_or(u64::MAX);
             let of = writes.get(&(key, value)).map(Vec::as_slice).unwrap_or_default();
@@ -68,12 +75,23 @@ pub(super) fn check(record: &Record<'_>) -> (Found, Excluded) {
     (found, excluded)
 }
 
-fn shown(read: &Operation) -> Box<dyn Iterator<Item = &Value> + '_> {
+fn shown(read: &Operation) -> Box<dyn Iterator<Item = (&Key, &Value)> + '_> {
     match (&read.call, read.outcome()) {
-        (Call::Read { .. }, Some(Outcome::Ok(Reply::Value(value)))) => {
-            Box::new(std::iter::once(value))
+        (Call::Read { key }, Some(Outcome::Ok(Reply::Value(value)))) => {
+            Box::new(std::iter::once((key, value)))
         }
-        (Call::ReadAll { .. }, Some(Outcome::Ok(Reply::Elements(all)))) => Box::new(all.iter()),
+        (Call::ReadAll { key }, Some(Outcome::Ok(Reply::Elements(all)))) => {
+            Box::new(all.iter().map(move |value| (key, value)))
+        }
+        (Call::ReadAccounts, Some(Outcome::Ok(Reply::Accounts(all)))) => {
+            Box::new(all.iter().map(|(key, value)| (key, value)))
+        }
+        (Call::Txn { .. }, Some(Outcome::Ok(Reply::Txn(steps)))) => {
+            Box::new(steps.iter().filter_map(|step| match step {
+                Micro::Read(key, Some(value)) => Some((key, value)),
+                _ => None,
+            }))
+        }
         _ => Box::new(std::iter::empty()),
     }
 }

@@ -27,7 +27,10 @@ use crate::wording::at;
 pub(super) fn check(record: &Record<'_>) -> Found {
     let mut asked: HashMap<(&Key, &Value), Vec<&Operation>> = HashMap::new();
     for operation in record.operations {
-        if let (Some(key), Some(value)) = (operation.call.key(), meant(&operation.call)) {
+        // Nothing is left by every delete.
+        if let (Some(key), Some(value)) = (operation.call.key(), meant(&operation.call))
+            && !value.is_nil()
+        {
             asked.entry((key, value)).or_default().push(operation);
         }
     }

@@ -10,7 +10,7 @@
 //!
 //! *Blame*: if one side is a value that was written and the other is not, the other side lied: that
 //! is proved of a node if it alone gave all answers of that side. Two sides by one node alone are
-//! proved too, whatever they are. Else one of each pair lied.
+//! proved too, whatever they are. Else of each two answers one went through a liar's hands.
 //!
 //! Source: A4; the split view of Certificate Transparency (Chuat and others 2015) and the forks of
 //! Mazières and Shasha, "Building secure file systems out of Byzantine storage" (PODC 2002).
@@ -21,7 +21,7 @@ use perjury_history::{AnomalyKind, Key, NodeName, Operation, Value};
 
 use super::Record;
 use super::blame::nodes;
-use super::finding::{Found, Suspicion, anomaly, pairs, path};
+use super::finding::{Found, Suspicion, Ways, anomaly, pairs, path};
 use super::stated::{Content, Scope, content, meant, shown, version};
 use crate::Checker;
 use crate::wording::at;
@@ -94,7 +94,10 @@ fn suspicion(
             }
         }
     } else {
-        let sides: Vec<BTreeSet<NodeName>> = sides.values().map(|side| union(side)).collect();
+        let ways = |side: &Vec<&Operation>| -> Ways {
+            side.iter().map(|operation| path(operation, nodes)).collect()
+        };
+        let sides: Vec<Ways> = sides.values().map(ways).collect();
         suspects = pairs(&sides);
     }
     // One witness of each side is the contradiction.

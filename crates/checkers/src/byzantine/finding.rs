@@ -29,20 +29,19 @@ impl Suspicion {
     }
 }
 
-/// Of two sides that contradict each other one has to be false as a whole: of each two nodes of
-/// different sides one lied.
-pub(super) fn pairs(sides: &[BTreeSet<NodeName>]) -> Vec<BTreeSet<NodeName>> {
-    let mut pairs = Vec::new();
+/// The ways that the answers of one side went, each as the nodes on it.
+pub(super) type Ways = BTreeSet<BTreeSet<NodeName>>;
+
+/// Of two sides that contradict each other one has to be false as a whole: of each two answers of
+/// different sides one is false, so that somebody on the way of one of them lied.
+pub(super) fn pairs(sides: &[Ways]) -> Vec<BTreeSet<NodeName>> {
+    let mut pairs = BTreeSet::new();
     for (at, left) in sides.iter().enumerate() {
         for right in &sides[at + 1..] {
-            let with = |one: &NodeName| {
-                let one = one.clone();
-                right.iter().map(move |other| BTreeSet::from([one.clone(), other.clone()]))
-            };
-            pairs.extend(left.iter().flat_map(with));
+            pairs.extend(left.iter().flat_map(|one| right.iter().map(move |other| one | other)));
         }
     }
-    pairs
+    pairs.into_iter().collect()
 }
 
 /// What a checker found.

@@ -1,9 +1,9 @@
 //! Forked orders: answers that no single order of the writes explains.
 //!
-//! *Claims*, for counters that give each number to one write of one key (transactions over several
-//! keys are left out), within one scope:
+//! *Claims*, for counters that give each number to one transaction, within one scope:
 //! 1. *forged acknowledgement*: two acknowledged writes state the same number;
-//! 2. *forked order, two keys*: two answers say that one number was the write of different keys;
+//! 2. *forked order, two keys*: two answers say that one number was the write of different keys,
+//!    where no operation of the run writes several;
 //! 3. *forked order, a hole*: an answer that is taken from state R of the database says that the
 //!    last write of a key was number v (or that there is none), while another answer says that the
 //!    key was written at a number between v and R.
@@ -12,7 +12,7 @@
 //! number would have one place, and the state at R would have every write up to R. No clock and no
 //! real time is used, and a read that may be stale has to speak of *some* state all the same. These
 //! are the views that a fork-linearizable store may show to clients who never compare them; here
-//! they are compared. Nothing deletes keys in our loads, so "absent" is number 0.
+//! they are compared. "Absent" is number 0, except of keys that somebody may have deleted.
 //!
 //! *Blame*: one of those who gave the two answers lied; if that is one node alone, it is proved.
 //!
@@ -26,12 +26,13 @@ use perjury_history::{AnomalyKind, Call, Key, Operation};
 use super::Record;
 use super::blame::nodes;
 use super::finding::{Found, Suspicion, anomaly, path};
-use super::stated::{Scope, absent, version, wrote};
+use super::stated::{Scope, absent, deleted, version, wrote};
 use crate::Checker;
 use crate::wording::at;
 
 pub(super) fn check(record: &Record<'_>) -> Found {
     let mut places: HashMap<(Scope<'_>, u64), Place<'_>> = HashMap::new();
+    let several = record.operations.iter().any(writes_several);
     let mut found = Found::nothing(Checker::Forks, "contradictions about the order of the writes");
     let mut known: HashMap<(Scope<'_>, &Key), BTreeMap<u64, &Operation>> = HashMap::new();
     let speak = |operation: &&Operation| !matches!(operation.call, Call::Txn { .. });
@@ -61,7 +62,7 @@ pub(super) fn check(record: &Record<'_>) -> Found {
             let kind = AnomalyKind::ForgedAcknowledgement;
             found.push(suspicion(record, kind, first, second, detail));
         }
-        if let Some((first, second)) = place.keys {
+        if let Some((first, second)) = place.keys.filter(|_| !several) {
             let detail = format!(
                 "By the answer to process {}{} {name} {number} was a write of {}, by the answer to \
                  process {}{} one of {}.",
@@ -77,6 +78,15 @@ pub(super) fn check(record: &Record<'_>) -> Found {
     }
     holes(record, &known, &mut found);
     found
+}
+
+/// Does it give one number to several keys?
+fn writes_several(operation: &Operation) -> bool {
+    match &operation.call {
+        Call::Transfer { .. } => true,
+        Call::Txn { steps } => steps.iter().filter(|step| !step.is_read()).count() > 1,
+        _ => false,
+    }
 }
 
 /// What was said of one number.
@@ -109,11 +119,12 @@ fn holes(
     known: &HashMap<(Scope<'_>, &Key), BTreeMap<u64, &Operation>>,
     found: &mut Found,
 ) {
+    let deleted = deleted(record);
     for read in record.all() {
         let Some((scope, key, number, token)) = version(read) else { continue };
         let number = match number {
             Some(number) => number,
-            None if absent(read) => 0,
+            None if absent(read) && !deleted.contains(key) => 0,
             None => continue,
         };
         let Some(writes) = known.get(&(scope, key)) else { continue };

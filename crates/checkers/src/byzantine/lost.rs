@@ -2,16 +2,20 @@
 //!
 //! *Claim*: a write of a register had been acknowledged, and after healing and settling a node's
 //! own copy holds a value whose write had ended before the lost one was called; or an acknowledged
-//! element of a set is not in the copy. *Why*: nothing deletes, so a copy that had applied the
-//! write holds it or what was written after it; a value whose only write ended before the other
+//! element of a set is not in the copy. *Why*: a copy that had applied the write holds it or what
+//! was written after it (a delete writes nil); a value whose only write ended before the other
 //! began is neither. A copy that states that it is taken from a state before the lost write only
-//! lags and is left out, and so is what a write in doubt may have left. Without versions a copy
-//! counts only if it was asked twice with the same answer, or if all copies agree. When it cannot
-//! be said that everything was healed, nothing is said (see `divergence`).
+//! lags and is left out, and so is what a write in doubt may have left; one whose key was written
+//! at a later version than the write's holds something after it, an older write applied again, say
+//! (that is `duplicates`' to tell). Without versions a copy counts only if it was asked twice with
+//! the same answer, or if all copies agree. When it cannot be said that everything was healed,
+//! nothing is said (see `divergence`).
 //!
 //! `set-full` proves the same of the load's own reads; here it is known which copies lack it.
 //!
-//! *Blame*: the copies that lack it; if all do, whoever acknowledged it.
+//! *Blame*: the copies that lack it, if another one holds it; if others only hold what came later,
+//! also whoever acknowledged it; if all lack it, whoever acknowledged it, or took the write that
+//! stands there and repeated it later.
 //!
 //! Source: rule A9; Jepsen's `set-full` and its final reads of every node.
 
@@ -23,7 +27,7 @@ use super::Record;
 use super::blame::nodes;
 use super::divergence::copies;
 use super::finding::{Found, Suspicion, anomaly, path};
-use super::stated::{content, meant, wrote};
+use super::stated::{content, meant, version, wrote};
 use crate::Checker;
 use crate::wording::{at, count, time};
 
@@ -74,8 +78,22 @@ pub(super) fn check(record: &Record<'_>) -> Option<Found> {
             }
         }
         for (lost, copies) in missing.into_values() {
-            let everywhere = copies.len() == counted.len();
-            found.push(suspicion(record, key, &lost, &copies, everywhere));
+            let lacks = |copy: &&Operation| {
+                copies.iter().any(|lacking| lacking.invoked == copy.invoked)
+                    || lost.iter().all(|write| lags(copy, write))
+            };
+            let everywhere = counted.iter().all(lacks);
+            let held = copies.iter().filter_map(|copy| read(copy)).filter(|_| everywhere);
+            let over = held.filter_map(|value| writers.get(&(*key, value))).flatten();
+            let over: Vec<&Operation> = over.copied().collect();
+            let all = || of_key.values().flatten();
+            let is_there = |write: &&Operation| all().any(|copy| shows(copy, write));
+            let elsewhere = match everywhere {
+                true => Elsewhere::Nowhere(over),
+                false if lost.iter().all(is_there) => Elsewhere::It,
+                false => Elsewhere::Later,
+            };
+            found.push(suspicion(record, key, &lost, &copies, &elsewhere));
         }
     }
     found.good = format!(
@@ -91,6 +109,42 @@ fn lags(copy: &Operation, write: &Operation) -> bool {
     match (copy.token(), write.token()) {
         (Some(copy), Some(write)) => copy.at < write.at || copy.scope != write.scope,
         _ => false,
+    }
+}
+
+/// What the other copies hold of a write that some lack.
+enum Elsewhere<'a> {
+    /// The write itself: it was made.
+    It,
+    /// Only what came after it.
+    Later,
+    /// Neither; the writes of what stands there instead.
+    Nowhere(Vec<&'a Operation>),
+}
+
+/// Does the copy hold what was written?
+fn shows(copy: &Operation, write: &Operation) -> bool {
+    let value = meant(&write.call);
+    match copy.outcome() {
+        Some(Outcome::Ok(Reply::Value(held))) => value == Some(held),
+        Some(Outcome::Ok(Reply::Elements(held))) => value.is_some_and(|value| held.contains(value)),
+        _ => false,
+    }
+}
+
+/// Does the copy say that the key was written after that write?
+fn is_past(copy: &Operation, write: &Operation) -> bool {
+    match (version(copy), version(write)) {
+        (Some((scope, _, copy, _)), Some((same, _, write, _))) => scope == same && copy > write,
+        _ => false,
+    }
+}
+
+/// The value of a register that was read.
+fn read(copy: &Operation) -> Option<&Value> {
+    match copy.outcome() {
+        Some(Outcome::Ok(Reply::Value(value))) => Some(value),
+        _ => None,
     }
 }
 
@@ -111,7 +165,7 @@ fn register<'a>(
     acknowledged: &[&'a Operation],
     writers: &HashMap<(&Key, &Value), Vec<&Operation>>,
 ) -> Option<&'a Operation> {
-    let Some(Outcome::Ok(Reply::Value(value))) = copy.outcome() else { return None };
+    let value = read(copy)?;
     let ended = match writers.get(&(key, value)).map(Vec::as_slice) {
         // Nothing had been written.
         None if value.is_nil() => 0,
@@ -121,8 +175,10 @@ fn register<'a>(
             all.iter().map(|write| write.end()).try_fold(0, |most, end| Some(end?.max(most)))?
         }
     };
-    let nothing = value.is_nil();
-    let after = |write: &&&Operation| (nothing || write.start > ended) && !lags(copy, write);
+    let nothing = value.is_nil() && !writers.contains_key(&(key, value));
+    let after = |write: &&&Operation| {
+        (nothing || write.start > ended) && !lags(copy, write) && !is_past(copy, write)
+    };
     acknowledged.iter().filter(after).copied().max_by_key(|write| write.start)
 }
 
@@ -131,12 +187,12 @@ fn suspicion(
     key: &Key,
     lost: &[&Operation],
     copies: &[&Operation],
-    everywhere: bool,
+    elsewhere: &Elsewhere<'_>,
 ) -> Suspicion {
     let names: BTreeSet<NodeName> = copies.iter().map(|copy| copy.answerer().clone()).collect();
-    let place = match everywhere {
-        true => "no node's own copy".to_owned(),
-        false => {
+    let place = match elsewhere {
+        Elsewhere::Nowhere(_) => "no node's own copy".to_owned(),
+        _ => {
             let names: Vec<String> = names.iter().map(NodeName::to_string).collect();
             format!("not the copy of {}", names.join(", "))
         }
@@ -154,9 +210,22 @@ fn suspicion(
         at(first.answerer()),
         first.end().map(time).unwrap_or_default()
     );
-    let suspects = match everywhere {
-        true => lost.iter().map(|write| path(write, &nodes(record))).collect(),
-        false => names.iter().map(|name| BTreeSet::from([name.clone()])).collect(),
+    let way = |write: &Operation| path(write, &nodes(record));
+    let together = |writes: &[&Operation]| -> BTreeSet<NodeName> {
+        writes.iter().flat_map(|write| way(write)).collect()
+    };
+    let with = |others: BTreeSet<NodeName>| {
+        let one = move |name: &NodeName| &BTreeSet::from([name.clone()]) | &others;
+        names.iter().map(one).collect::<Vec<_>>()
+    };
+    let suspects = match elsewhere {
+        Elsewhere::It => with(BTreeSet::new()),
+        // Who acknowledged it may have made it up, and the copy only lags.
+        Elsewhere::Later => with(together(lost)),
+        Elsewhere::Nowhere(over) => {
+            let repeated = together(over);
+            lost.iter().map(|write| &way(write) | &repeated).collect()
+        }
     };
     let cited = lost.iter().copied().take(MOST_CITED).chain(copies.iter().copied());
     let wrong = copies.iter().copied();

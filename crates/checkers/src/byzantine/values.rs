@@ -7,7 +7,8 @@
 //! kind: *corrupted* if few bits or bytes separate it from a value that was written
 //! ([`Damage`]), *misdirected* if it was written to another key or carries another run's name,
 //! *fabricated* else. The split is a label; that the value is false does not depend on it. Nil and
-//! the initial value are not looked at, nor is when a value was written: a later checker's matter.
+//! the initial value are not looked at, nor is when a value was written: a later checker's matter;
+//! nor are sums, such as the balances of a bank, which carry no seal.
 //!
 //! Each false value of a key is one anomaly, however often it was read.
 //!
@@ -29,7 +30,7 @@ use super::Record;
 use super::blame::nodes;
 use super::exclude::Excluded;
 use super::finding::{Found, Suspicion, anomaly, path};
-use super::stated::{meant, raw};
+use super::stated::{meant, raw, sums, written};
 use crate::Checker;
 use crate::wording::{at, time};
 
@@ -62,19 +63,20 @@ pub(super) fn check(record: &Record<'_>, seals: &Seals) -> (Found, Excluded) {
     let mut writes: HashMap<&Value, Vec<&Operation>> = HashMap::new();
     let mut of_key: HashMap<&Key, Vec<&Operation>> = HashMap::new();
     for operation in record.operations {
-        for (key, value) in written(operation) {
+        for (key, value) in written(&operation.call) {
             writes.entry(value).or_default().push(operation);
             of_key.entry(key).or_default().push(operation);
         }
     }
     let nodes = nodes(record);
+    let sums = sums(record.operations);
     let mut lies: BTreeMap<(&Key, &Value), False<'_>> = BTreeMap::new();
     let mut seen = 0;
     for operation in record.all() {
-        for (key, value) in read(operation) {
+        for (key, value) in read(operation).filter(|(key, _)| !sums.contains(*key)) {
             seen += 1;
             let known = value.is_nil() || value == record.initial;
-            let asked = |write: &&&Operation| written(write).any(|(of, _)| of == key);
+            let asked = |write: &&&Operation| written(&write.call).any(|(of, _)| of == key);
             if known || writes.get(value).is_some_and(|all| all.iter().any(|one| asked(&one))) {
                 continue;
             }
@@ -114,20 +116,6 @@ pub(super) fn check(record: &Record<'_>, seals: &Seals) -> (Found, Excluded) {
     (found, excluded)
 }
 
-/// What an operation asks to be written, where.
-fn written(operation: &Operation) -> Box<dyn Iterator<Item = (&Key, &Value)> + '_> {
-    let one = |call: &'_ Call| operation.call.key().filter(|_| meant(call).is_some()).is_some();
-    match &operation.call {
-        Call::Txn { steps } => Box::new(steps.iter().filter_map(|step| match step {
-            Micro::Write(key, value) | Micro::Append(key, value) => Some((key, value)),
-            Micro::Read(..) | Micro::ReadList(..) => None,
-        })),
-        Call::Enqueue { key, element } => Box::new(std::iter::once((key, element))),
-        call if one(call) => Box::new(call.key().zip(meant(call)).into_iter()),
-        _ => Box::new(std::iter::empty()),
-    }
-}
-
 /// What an answer says was there, where.
 fn read(operation: &Operation) -> Box<dyn Iterator<Item = (&Key, &Value)> + '_> {
     let Some(Outcome::Ok(reply)) = operation.outcome() else { return Box::new(std::iter::empty()) };
@@ -162,7 +150,8 @@ fn label<'a>(
     }
     let all = || writes.values().flatten().filter(|_| far);
     let nearest = |write: &&'a Operation| {
-        let values = written(write).filter_map(|(_, written)| Damage::between(written, value));
+        let values =
+            written(&write.call).filter_map(|(_, written)| Damage::between(written, value));
         values.min().map(|damage| (damage, *write))
     };
     let least = |damage: &(Damage, &Operation)| (damage.0, damage.1.invoked);
@@ -189,7 +178,7 @@ fn truths<'a>(
     let mut truths: Truths<'a> = HashMap::new();
     for (_, _, _, label) in labelled {
         if let Lie::Corrupted(write, _) = label {
-            truths.extend(written(write).map(|(_, value)| (value, BTreeSet::new())));
+            truths.extend(written(&write.call).map(|(_, value)| (value, BTreeSet::new())));
         }
     }
     if truths.is_empty() {
@@ -217,7 +206,7 @@ fn suspect(
     let mut proved = BTreeSet::new();
     let mut origin = Vec::new();
     if let Lie::Corrupted(write, _) = label {
-        let paths = written(write).filter_map(|(_, value)| truths.get(value)).flatten();
+        let paths = written(&write.call).filter_map(|(_, value)| truths.get(value)).flatten();
         let honest: Vec<&BTreeSet<NodeName>> =
             paths.filter(|path| path.is_disjoint(&lie.any)).collect();
         if lie.any.len() == 1 && !honest.is_empty() {

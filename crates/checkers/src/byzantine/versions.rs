@@ -3,9 +3,9 @@
 //! *Claim*: before operation B on a key was called, an answered operation stated that the key had
 //! been written at number v; B states that the last write of the key was before v. *Why it is a
 //! proof*: if B has to be linearizable, it takes effect after everything that had ended, and the
-//! number of a key's last write only grows. Absent is number 0, since nothing deletes keys. What is
-//! asked for from a node's own copy may be stale: of it only the age is counted (`oldest-local`, in
-//! nanoseconds), never an anomaly.
+//! number of a key's last write only grows. Absent is number 0, except of keys that somebody may
+//! have deleted. What is asked for from a node's own copy may be stale: of it only the age is
+//! counted (`oldest-local`, in nanoseconds), never an anomaly.
 //!
 //! *Blame*: one of the two answerers lied.
 //!
@@ -19,7 +19,7 @@ use perjury_history::{AnomalyKind, Key, Operation};
 use super::Record;
 use super::blame::nodes;
 use super::finding::{Found, Suspicion, anomaly, path};
-use super::stated::{absent, version};
+use super::stated::{absent, deleted, version};
 use crate::Checker;
 use crate::wording::{at, time};
 
@@ -32,9 +32,11 @@ struct Stated<'a> {
 
 pub(super) fn check(record: &Record<'_>) -> Found {
     let mut keys: HashMap<_, Vec<Stated<'_>>> = HashMap::new();
+    let deleted = deleted(record);
     for operation in record.all() {
         let Some((scope, key, number, _)) = version(operation) else { continue };
-        let number = number.or_else(|| absent(operation).then_some(0));
+        let nothing = absent(operation) && !deleted.contains(key);
+        let number = number.or_else(|| nothing.then_some(0));
         if let (Some(number), Some(end)) = (number, operation.end()) {
             keys.entry((scope, key)).or_default().push(Stated { operation, number, end });
         }

@@ -26,6 +26,8 @@ pub(super) enum Object {
     /// Whether it is held, and the least token that may come next.
     Fenced(bool, u64),
     Registers(HashMap<Key, Value>, Value),
+    /// Of which no order is ever certified: nothing fits.
+    Unordered,
 }
 
 impl Object {
@@ -45,6 +47,7 @@ impl Object {
             ModelName::Mutex => Object::Lock(false),
             ModelName::FencedLock => Object::Fenced(false, 0),
             ModelName::MultiRegister => Object::Registers(HashMap::new(), initial.clone()),
+            ModelName::Bank => Object::Unordered,
         }
     }
 
@@ -185,6 +188,10 @@ fn register(value: &mut Value, call: &Call, reply: Option<&Reply>) -> bool {
         (Call::Read { .. }, None | Some(Reply::Unknown)) => true,
         (Call::Write { value: new, .. }, None | Some(Reply::Done)) => {
             *value = new.clone();
+            true
+        }
+        (Call::Delete { .. }, None | Some(Reply::Done)) => {
+            *value = Value::Nil;
             true
         }
         (Call::Cas { from, to, .. }, reply) => {

@@ -52,6 +52,7 @@ impl Rule {
             | ModelName::Set
             | ModelName::Mutex
             | ModelName::FencedLock
+            | ModelName::Bank
             | ModelName::Log => &[Rule::ChangesNothing, Rule::Last],
         }
     }
@@ -152,9 +153,11 @@ pub(super) fn is_blind(operation: &Operation) -> bool {
     match &operation.call {
         // One that was told its position fits only there.
         Call::Append { .. } => !matches!(operation.outcome(), Some(Outcome::Ok(Reply::Value(_)))),
-        Call::Write { .. } | Call::Add { .. } | Call::Increment { .. } | Call::Enqueue { .. } => {
-            true
-        }
+        Call::Write { .. }
+        | Call::Delete { .. }
+        | Call::Add { .. }
+        | Call::Increment { .. }
+        | Call::Enqueue { .. } => true,
         Call::Txn { steps } => !steps.iter().any(Micro::is_read),
         _ => false,
     }
@@ -174,6 +177,7 @@ fn is_unswapped(operation: &Operation) -> bool {
 pub(super) fn leaves(operation: &Operation) -> Option<&Value> {
     match &operation.call {
         Call::Write { value, .. } => Some(value),
+        Call::Delete { .. } => Some(&Value::Nil),
         Call::Cas { to, .. } if !is_unswapped(operation) => Some(to),
         _ => None,
     }

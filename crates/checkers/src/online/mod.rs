@@ -174,6 +174,7 @@ impl Online {
             return Err(problem);
         }
         let key = match self.options.model {
+            ModelName::Bank => return Err("a bank is judged as a whole, at its end".into()),
             ModelName::MultiRegister => None,
             _ => call.key().cloned(),
         };

@@ -129,6 +129,8 @@ impl Start {
                 let add = |element| (Call::Add { key: key(), element }, Reply::Done);
                 from(elements.into_iter().map(add).collect())
             }),
+            // It is refused: a bank is judged as a whole.
+            ModelName::Bank => None,
             ModelName::MultiRegister => {
                 let model = MultiRegister(initial_registers(&group, initial));
                 passage.ends(&model, translate::transactions(&group), |registers| {

@@ -23,7 +23,7 @@ mod sequential;
 mod sessions;
 mod zones;
 
-use perjury_history::{History, Index, Order, pair};
+use perjury_history::{History, Index, Operation, Order, Value, pair};
 use perjury_porcupine::Meter;
 
 use crate::{Options, assumptions};
@@ -177,6 +177,31 @@ impl Strength {
             |one: Specification| holding().any(|other| other != one && other.implies(one));
         holding().filter(|one| !follows(*one)).collect()
     }
+}
+
+/// The session guarantees that no order of the writes gives to all sessions: the weakest of each
+/// chain, so that what follows from another one is not said again. `None` where these are no reads
+/// and writes of registers with distinct values.
+pub(crate) fn broken_sessions(
+    operations: &[Operation],
+    initial: &Value,
+) -> Option<Vec<(Specification, Proof)>> {
+    let registers = registers::of(operations, initial).ok()?;
+    let meter = perjury_porcupine::Budget::default().start();
+    let broken = |one: Specification| match one.check(&registers, &meter) {
+        Answer::Broken(proof) => Some((one, proof)),
+        Answer::Holds | Answer::Unknown(_) => None,
+    };
+    let mut all: Vec<(Specification, Proof)> =
+        [Specification::ReadYourWrites, Specification::MonotonicReads]
+            .into_iter()
+            .filter_map(broken)
+            .collect();
+    if !all.iter().any(|(one, _)| *one == Specification::MonotonicReads) {
+        let stronger = [Specification::MonotonicWrites, Specification::WritesFollowReads];
+        all.extend(stronger.into_iter().filter_map(broken));
+    }
+    Some(all)
 }
 
 /// Finds what holds of the registers of a history.

@@ -24,7 +24,7 @@ use perjury_checkers::{ModelName, Options, judge, sentence, worst};
 use perjury_history::seal::{Form, Seals};
 use perjury_history::{
     Call, Cause, Counter, Event, Fault, FaultId, Finding, Header, History, Index, Injection, Key,
-    Node, Outcome, Phase, Reply, Testimony, Token, Topology, Value, Verdict,
+    Micro, Node, Outcome, Phase, Reply, Testimony, Token, Topology, Value, Verdict,
 };
 
 use crate::histories::Made;
@@ -58,6 +58,7 @@ struct Script {
     made: Made,
     model: ModelName,
     seals: Option<Seals>,
+    initial: Value,
     open: BTreeMap<u64, (Index, Key)>,
     time: u64,
     faults: u32,
@@ -68,6 +69,7 @@ fn run(text: &str) -> (Verdict, String) {
         made: Made::default(),
         model: ModelName::CasRegister,
         seals: Some(Seals::of_run("golden", "1", Form::Text)),
+        initial: Value::Nil,
         open: BTreeMap::new(),
         time: 0,
         faults: 0,
@@ -87,7 +89,8 @@ fn run(text: &str) -> (Verdict, String) {
             Topology { nodes: (1..=5).map(node).collect() },
         )
     });
-    show(&script.made.history, &Options::new(script.model))
+    let options = Options { initial: script.initial, ..Options::new(script.model) };
+    show(&script.made.history, &options)
 }
 
 impl Script {
@@ -99,6 +102,8 @@ impl Script {
                 self.seals = Some(Seals::of_run("golden", "1", Form::Integer));
             }
             ["plain"] => self.seals = None,
+            ["initial", number] => self.initial = Value::Int(number.parse().unwrap()),
+            ["wait", seconds] => self.time += seconds.parse::<u64>().unwrap() * 1_000_000_000,
             ["kill", node] => {
                 let id = FaultId(self.faults);
                 self.tick(false);
@@ -145,7 +150,7 @@ impl Script {
         let (call, answer) = (parts.next().unwrap(), parts.next());
         let mut same = same;
         if !call.is_empty() {
-            let key = Key::from(call[1]);
+            let key = Key::from(*call.get(1).unwrap_or(&""));
             let call = self.call(call, process);
             let time = self.tick(same);
             let event = Event::Invoke { process, node: node.into(), call };
@@ -161,7 +166,7 @@ impl Script {
     }
 
     fn call(&self, words: &[&str], process: u64) -> Call {
-        let key = Key::from(words[1]);
+        let key = Key::from(*words.get(1).unwrap_or(&""));
         let value = |at: usize| self.sealed(words[at], &key, process);
         match words[0] {
             "read" => Call::Read { key },
@@ -169,7 +174,24 @@ impl Script {
             "cas" => Call::Cas { from: value(2), to: value(3), key },
             "add" => Call::Add { element: value(2), key },
             "read-all" => Call::ReadAll { key },
+            "delete" => Call::Delete { key },
+            "transfer" => {
+                Call::Transfer { from: key, to: words[2].into(), amount: words[3].parse().unwrap() }
+            }
+            "read-accounts" => Call::ReadAccounts,
+            "txn" => Call::Txn { steps: words[1..].iter().map(|word| self.step(word)).collect() },
             other => panic!("{other}"),
+        }
+    }
+
+    /// `x?` reads, `x?w1` has read the first write, `x=w1` writes.
+    fn step(&self, word: &str) -> Micro {
+        let (key, rest) = word.split_at(word.find(['?', '=']).unwrap());
+        let (key, write) = (Key::from(key), &rest[1..]);
+        match (&rest[..1], write) {
+            ("?", "") => Micro::Read(key, None),
+            ("?", _) => Micro::Read(key.clone(), Some(self.sealed(write, &key, 0))),
+            _ => Micro::Write(key.clone(), self.sealed(write, &key, 0)),
         }
     }
 
@@ -231,6 +253,20 @@ impl Script {
             ["ok", "not-swapped"] => Reply::Swapped(false),
             ["ok", "elements", all @ ..] => {
                 Reply::Elements(all.iter().map(|word| value(word)).collect())
+            }
+            ["ok", "accounts", all @ ..] => {
+                let held = |word: &&str| {
+                    let (key, held) = word.split_once('=').unwrap();
+                    (Key::from(key), Value::parse(held.as_bytes()))
+                };
+                Reply::Accounts(all.iter().map(held).collect())
+            }
+            ["ok", "txn", steps @ ..] => {
+                Reply::Txn(steps.iter().map(|word| self.step(word)).collect())
+            }
+            // Of a bank: a balance.
+            ["ok", word] if self.model == ModelName::Bank => {
+                Reply::Value(Value::parse(word.as_bytes()))
             }
             ["ok", word] => Reply::Value(value(word)),
             ["fail"] => return (Outcome::Fail(Cause::new("refused", "")), None),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at anything unexpected")]
 
+mod bank;
 mod brute_force;
 mod certificates;
 mod corpus;

@@ -40,6 +40,7 @@ fn initial(model: ModelName) -> State {
         ModelName::Mutex => State::Held(false),
         ModelName::FencedLock => State::Fenced(false, -1),
         ModelName::MultiRegister => State::Values(BTreeMap::new()),
+        ModelName::Bank => panic!("a bank's verdict is not by this definition"),
     }
 }
 
@@ -103,6 +104,7 @@ fn apply(operation: &Operation, state: &State) -> Vec<State> {
     match (&operation.call, state) {
         (Call::Read { .. }, State::Value(value)) => fits(seen.is_none_or(|seen| seen == value)),
         (Call::Write { value, .. }, State::Value(_)) => vec![State::Value(value.clone())],
+        (Call::Delete { .. }, State::Value(_)) => vec![State::Value(Value::Nil)],
         (Call::Cas { from, to, .. }, State::Value(value)) => {
             let next = if from == value { to } else { value };
             let fits = match reply {

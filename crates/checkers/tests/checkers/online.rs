@@ -1,7 +1,9 @@
 //! The judgement while the history is made is that of the whole history, and no later than need be.
 
 use perjury_checkers::{ModelName, Online, Options, Proof, judge, worst};
-use perjury_history::{Call, Cause, Event, History, Index, Outcome, Reply, Value, Verdict};
+use perjury_history::{
+    Call, Cause, Event, Finding, History, Index, Outcome, Reply, Value, Verdict,
+};
 
 use crate::every_model::kinds;
 use crate::histories::{Made, key, read, write};
@@ -27,29 +29,24 @@ fn online(history: &History, model: ModelName) -> Told {
     Told { verdict: ended.verdict, proof: ended.proof, most_held: ended.most_held }
 }
 
-/// Until when the answers have an order, as a judgement of the whole says.
-fn explained(history: &History, model: ModelName) -> Option<u64> {
-    let findings = judge(history, &Options::new(model));
-    findings.iter().find_map(|finding| finding.stats.get("explained-before")?.as_u64())
-}
-
 fn offline(history: &History, model: ModelName) -> Verdict {
     worst(&judge(history, &Options::new(model)))
 }
 
-/// The history as far as it was known at this time.
-fn until(history: &History, time: u64) -> History {
+/// The history as far as it was known before this time, or at it.
+fn known(history: &History, within: impl Fn(u64) -> bool) -> History {
     let mut history = history.clone();
-    history.entries.retain(|entry| entry.time <= time);
+    history.entries.retain(|entry| within(entry.time));
     history
 }
 
-/// The earliest time at which the history is illegal. More of it is not more legal.
-fn earliest(history: &History, model: ModelName) -> u64 {
-    let mut times: Vec<u64> = history.entries.iter().map(|entry| entry.time).collect();
-    times.dedup();
-    let legal = |time: &u64| offline(&until(history, *time), model) != Verdict::Invalid;
-    times[times.partition_point(legal)]
+/// The history is illegal since this time. More of it is not more legal, so two judgements tell.
+#[track_caller]
+fn assert_since(history: &History, model: ModelName, first: u64, shown: &dyn Fn() -> String) {
+    let at = offline(&known(history, |time| time <= first), model);
+    assert_eq!(at, Verdict::Invalid, "{}", shown());
+    let before = offline(&known(history, |time| time < first), model);
+    assert_ne!(before, Verdict::Invalid, "{}", shown());
 }
 
 /// A history of so many operations by up to three processes at a time, in which instants may
@@ -116,7 +113,8 @@ fn distinct() -> impl FnMut(&mut Prng) -> (Call, Option<Outcome>) {
 
 #[track_caller]
 fn assert_agrees(history: &History, model: ModelName) -> Verdict {
-    let wanted = offline(history, model);
+    let findings = judge(history, &Options::new(model));
+    let wanted = worst(&findings);
     let told = online(history, model);
     let lines: Vec<String> = history.entries.iter().map(|entry| format!("{entry:?}")).collect();
     let shown = || format!("{model}:\n{}\n{:#?}", lines.join("\n"), told.proof);
@@ -125,10 +123,11 @@ fn assert_agrees(history: &History, model: ModelName) -> Verdict {
         let time = |at: Index| history.entries[at.0 as usize].time;
         // That takes many judgements, so not of every history.
         if history.entries.len() > 16 || history.entries.len().is_multiple_of(4) {
-            let first = earliest(history, model);
-            assert_eq!(time(proof.at), first, "{}", shown());
+            let first = time(proof.at);
+            assert_since(history, model, first, &shown);
             if model != ModelName::Set {
-                assert_eq!(explained(history, model), Some(first), "{}", shown());
+                let until = |one: &Finding| one.stats.get("explained-before")?.as_u64();
+                assert_eq!(findings.iter().find_map(until), Some(first), "{}", shown());
             }
         }
         assert!(!proof.anomaly.witnesses.is_empty(), "{}", shown());
@@ -150,9 +149,14 @@ fn cut(history: &mut History, prng: &mut Prng) {
     }
 }
 
+/// Those that are judged entry by entry. A bank is judged as a whole.
+fn models() -> impl Iterator<Item = ModelName> {
+    ModelName::ALL.into_iter().filter(|model| *model != ModelName::Bank)
+}
+
 #[test]
 fn ten_thousand_random_histories_of_every_model_are_judged_as_a_whole_is() {
-    for model in ModelName::ALL {
+    for model in models() {
         let mut prng = Prng(41);
         let mut draw = anything(model);
         let mut legal = 0;
@@ -181,12 +185,12 @@ fn registers_of_distinct_values_are_judged_without_a_window() {
 /// at which nothing is open.
 #[test]
 fn one_wrong_answer_in_a_long_history_is_found_when_it_is_given() {
-    for model in ModelName::ALL {
+    for model in models() {
         let mut prng = Prng(3);
         let (mut legal, mut most) = (0, 0);
-        for round in 0..120 {
+        for round in 0..40 {
             let mut object = Simulated::new(model);
-            let history = object.history(&mut prng, 60 + round % 100, round % 2 == 0);
+            let history = object.history(&mut prng, 60 + 5 * (round % 20), round % 2 == 0);
             let verdict = assert_agrees(&history, model);
             legal += u64::from(verdict != Verdict::Invalid);
             if verdict == Verdict::Valid {
@@ -194,7 +198,7 @@ fn one_wrong_answer_in_a_long_history_is_found_when_it_is_given() {
             }
         }
         println!("{model}: {legal} legal, {most} were held");
-        assert!((60..115).contains(&legal), "{model}: {legal}");
+        assert!((20..39).contains(&legal), "{model}: {legal}");
         // What a dequeue in doubt took can be anything, and of sets and logs everything is kept.
         use ModelName::{Log, PriorityQueue, Queue, Set, Stack, UnorderedQueue};
         let bounded = !matches!(model, Set | Log | Queue | UnorderedQueue | Stack | PriorityQueue);
@@ -205,17 +209,20 @@ fn one_wrong_answer_in_a_long_history_is_found_when_it_is_given() {
 /// Objects of three clients on which nothing is ever quiet: every model forgets all the same.
 #[test]
 fn what_is_settled_is_forgotten_though_nothing_is_ever_quiet() {
-    for model in ModelName::ALL {
+    let mut over = Vec::new();
+    for model in models() {
         let mut prng = Prng(23);
         let mut most = 0;
-        for round in 0..24 {
+        for round in 0..12 {
             let history = Simulated::busy(model).history(&mut prng, 600, round % 2 == 0);
             let told = online(&history, model);
             assert_eq!(told.verdict, offline(&history, model), "{model}");
             most = most.max(told.most_held);
         }
-        println!("{model}: {most} of 600 were held");
+        println!("{model}: at most {most} of 600 operations were held");
+        over.extend((model == ModelName::Register && most > 100).then_some((model, most)));
     }
+    assert!(over.is_empty(), "{over:?}");
 }
 
 #[test]

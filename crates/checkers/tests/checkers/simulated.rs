@@ -131,6 +131,7 @@ impl Simulated {
             (ModelName::Mutex | ModelName::FencedLock, _) => Call::Release { key: x() },
             (ModelName::Log, 0) => Call::ReadAll { key: x() },
             (ModelName::Log, _) => Call::Append { key: x(), value: fresh },
+            (ModelName::Kv, 2) if prng.below(4) == 0 => Call::Delete { key: x() },
             (ModelName::CasRegister, 0) => cas("x", first.clone(), value),
             (ModelName::Kv, 0) => cas("x", second.clone(), value),
             (ModelName::CasRegister | ModelName::Kv | ModelName::Register, 1) => write("x", value),
@@ -197,6 +198,10 @@ impl Simulated {
                 }
             }
             Call::Txn { steps } => Reply::Txn(steps.iter().map(|step| self.step(step)).collect()),
+            Call::Delete { .. } => {
+                self.value = [Value::Nil, self.value[0].clone()];
+                Reply::Done
+            }
             Call::Transfer { .. } | Call::ReadAccounts => panic!("there is no bank"),
         })
     }

@@ -131,6 +131,7 @@ pub(super) fn call(said: &Said, context: &Context<'_>) -> Result<Call, String> {
         "write" | "put" => {
             Call::Write { key: context.key(said, REGISTER)?, value: scalar(value, f)? }
         }
+        "delete" => Call::Delete { key: context.key(said, REGISTER)? },
         "append" => Call::Append { key: context.key(said, REGISTER)?, value: scalar(value, f)? },
         "cas" => match value.list() {
             Some([from, to]) => Call::Cas {

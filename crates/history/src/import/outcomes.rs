@@ -82,6 +82,7 @@ fn reply(said: &Said, call: &Call, context: &Context<'_>) -> Result<Reply, Strin
         Call::Cas { .. } => Ok(Reply::Swapped(true)),
         Call::Txn { steps } => transaction(value, steps, nil_is_unknown).map(Reply::Txn),
         Call::Write { .. }
+        | Call::Delete { .. }
         | Call::Append { .. }
         | Call::Add { .. }
         | Call::Increment { .. }

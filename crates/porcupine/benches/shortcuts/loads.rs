@@ -7,7 +7,7 @@ use perjury_porcupine::Operation;
 use perjury_porcupine::models::{
     CasInput, CasOutput, CounterInput, CounterOutput, FencedLockInput, FencedLockOutput, KvInput,
     KvOutput, LogInput, LogOutput, MutableSetInput, MutableSetOutput, MutexInput, MutexOutput,
-    QueueInput, QueueOutput, Seen, SetInput, SetOutput,
+    OwnedInput, QueueInput, QueueOutput, Seen, SetInput, SetOutput,
 };
 
 use crate::load::prng::Prng;
@@ -154,6 +154,43 @@ pub fn tokens(seed: u64, count: u64) -> Vec<Operation<FencedLockInput, FencedLoc
         _ => FencedLockOutput::Refused,
     };
     stream(seed, count, |_| 50, ask, act)
+}
+
+/// Clients that wait for the lock, one of them at a time in its section. Of a hundred operations
+/// five are lost; acquires among them had no effect, and the client goes on by another name.
+pub fn sections<O>(
+    seed: u64,
+    count: u64,
+    mut done: impl FnMut(&OwnedInput<u64>) -> O,
+) -> Vec<Operation<OwnedInput<u64>, O>> {
+    let mut prng = Prng(seed);
+    let mut history = Vec::with_capacity(count as usize);
+    // For each client its name, and when it is free to call.
+    let mut clients: Vec<(u64, u64)> = (0..CLIENTS).map(|name| (name, 0)).collect();
+    let (mut now, mut names, mut holder) = (0u64, CLIENTS, None);
+    while (history.len() as u64) < count {
+        let slot = holder.unwrap_or_else(|| prng.below(CLIENTS) as usize);
+        let (name, free_at) = clients[slot];
+        let input = match holder {
+            None => OwnedInput::Acquire(name),
+            Some(_) => OwnedInput::Release(name),
+        };
+        let call = free_at.max(now.saturating_sub(prng.below(2000)));
+        now = now.max(call) + prng.below(100);
+        let is_lost = prng.below(100) < 5;
+        if is_lost {
+            history.push(Operation::indeterminate(name, input, call));
+            clients[slot] = (names, now);
+            names += 1;
+            holder = None;
+        } else {
+            let ret = now + prng.below(1000);
+            history.push(Operation::completed(name, input, done(&input), call, ret));
+            clients[slot].1 = ret + 1;
+            holder = if holder.is_none() { Some(slot) } else { None };
+        }
+    }
+    history
 }
 
 /// The same number each time, or another for each client.

@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 
 use perjury_porcupine::models::{
-    CasRegister, Counter, FencedLock, FifoQueue, Kv, Log, MutableSet, Mutex, PriorityQueue, Set,
-    Stack, UnorderedQueue,
+    CasRegister, Counter, FencedLock, FencedLockOutput, FifoQueue, Kv, Log, MutableSet, Mutex,
+    MutexOutput, OwnedFencedLock, OwnedInput, OwnedMutex, PriorityQueue, Set, Stack,
+    UnorderedQueue,
 };
 use perjury_porcupine::{Budget, Model, Operation, Path, PowerSet, Search, decide, verify};
 
@@ -12,20 +13,22 @@ use crate::loads::{self, First};
 use crate::{cpu, status};
 
 /// Name, path that must be taken, the most operations that fit into memory.
-pub const PATHS: [(&str, &str, u64); 13] = [
+pub const PATHS: [(&str, &str, u64); 15] = [
     ("swaps", "zones", 10_000_000),
     ("deletes", "gaps", 10_000_000),
     ("lock", "turns", 10_000_000),
     ("fenced lock", "tokens", 10_000_000),
     ("counter, equal steps", "count", 10_000_000),
     ("counter, 5 steps", "count", 10_000_000),
-    ("grow-only set", "inclusion", 1_000_000),
+    ("grow-only set", "inclusion", 10_000_000),
     ("mutable set", "turns", 10_000_000),
     ("log", "entries", 10_000_000),
     ("bag", "stays", 10_000_000),
     ("queue", "pairs", 10_000_000),
     ("stack", "nests", 10_000_000),
     ("priority queue", "ranks", 10_000_000),
+    ("owned lock", "sections", 10_000_000),
+    ("owned fenced lock", "sections", 10_000_000),
 ];
 
 /// Measures the path of this number; see [`judge`].
@@ -46,6 +49,19 @@ pub fn measure(number: usize, count: u64) {
         9 => judge(&PowerSet(UnorderedQueue::default()), expected, count, oldest),
         10 => judge(&FifoQueue::default(), expected, count, oldest),
         11 => judge(&Stack::default(), expected, count, collection(latest, (50, 0))),
+        13 => judge(&OwnedMutex::default(), expected, count, |seed| {
+            loads::sections(seed, count, |_| MutexOutput::Done)
+        }),
+        14 => judge(&OwnedFencedLock::default(), expected, count, |seed| {
+            let mut token = 0;
+            loads::sections(seed, count, |input| match input {
+                OwnedInput::Acquire(_) => {
+                    token += 1;
+                    FencedLockOutput::Granted(token)
+                }
+                OwnedInput::Release(_) => FencedLockOutput::Released,
+            })
+        }),
         _ => {
             let least = collection(First::Least, (50, 0));
             judge(&PriorityQueue::default(), expected, count, least);

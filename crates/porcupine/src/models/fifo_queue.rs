@@ -73,8 +73,7 @@ impl<V: Clone + Eq + Hash> Model for FifoQueue<V> {
     }
 
     fn is_read_only(&self, _: &Self::Input, output: Option<&Self::Output>) -> bool {
-        // Found empty: only allowed where it is, and it stays so.
-        matches!(output, Some(QueueOutput::Dequeued(Seen::Value(None))))
+        found_nothing(output)
     }
 
     fn shortcut(
@@ -89,6 +88,25 @@ impl<V: Clone + Eq + Hash> Model for FifoQueue<V> {
     fn heap_bytes(&self, state: &VecDeque<V>) -> usize {
         state.capacity() * size_of::<V>()
     }
+}
+
+/// Whether a collection that is asked like a queue was found empty: that is only allowed where it
+/// is, and it stays so.
+pub(super) fn found_nothing<V>(output: Option<&QueueOutput<V>>) -> bool {
+    matches!(output, Some(QueueOutput::Dequeued(Seen::Value(None))))
+}
+
+/// What is left without the last element, or of nothing; `None` where it is not what was answered.
+pub(super) fn take_last<V: Clone + Eq>(
+    state: &[V],
+    output: Option<&QueueOutput<V>>,
+) -> Option<Vec<V>> {
+    let fits = match output {
+        None => true,
+        Some(QueueOutput::Dequeued(seen)) => seen.fits(&state.last().cloned()),
+        Some(QueueOutput::Enqueued) => false,
+    };
+    fits.then(|| state[..state.len().saturating_sub(1)].to_vec())
 }
 
 /// What an operation does, for the paths of all collections that are asked like queues.

@@ -8,7 +8,8 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::Seen;
-use crate::{Meter, Model, Operation, partition_by, partition_by_within};
+use crate::paths::{Text, decide_string};
+use crate::{Meter, Model, Operation, Shortcut, partition_by, partition_by_within};
 
 /// A store in which every key holds the empty string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,8 +99,27 @@ impl<K: Clone + Eq + Hash> Model for KvAppend<K> {
         partition_by_within(history, meter, |operation| key(&operation.input).clone())
     }
 
+    fn shortcut(
+        &self,
+        history: &[Operation<Self::Input, Self::Output>],
+        part: &[usize],
+        meter: &Meter,
+    ) -> Option<Shortcut> {
+        decide_string(history, part, text, meter)
+    }
+
     fn heap_bytes(&self, state: &String) -> usize {
         state.capacity()
+    }
+}
+
+fn text<'a, K>(input: &'a KvAppendInput<K>, output: Option<&'a KvAppendOutput>) -> Text<'a> {
+    match (input, output) {
+        (KvAppendInput::Get(_), Some(KvAppendOutput::Got(Seen::Value(found)))) => Text::Read(found),
+        (KvAppendInput::Get(_), None | Some(KvAppendOutput::Got(Seen::Unknown))) => Text::Glance,
+        (KvAppendInput::Put(_, new), None | Some(KvAppendOutput::Done)) => Text::Put(new),
+        (KvAppendInput::Append(_, more), None | Some(KvAppendOutput::Done)) => Text::Append(more),
+        _ => Text::Never,
     }
 }
 

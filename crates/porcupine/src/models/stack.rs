@@ -7,8 +7,8 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-use super::fifo_queue::pass;
-use super::{QueueInput, QueueOutput, Seen};
+use super::fifo_queue::{found_nothing, pass, take_last};
+use super::{QueueInput, QueueOutput};
 use crate::paths::decide_stack;
 use crate::{Meter, Model, Operation, Shortcut};
 
@@ -44,21 +44,13 @@ impl<V: Clone + Eq + Hash> Model for Stack<V> {
                 next.push(element.clone());
                 Some(next)
             }
-            (QueueInput::Dequeue, output) => {
-                let fits = match output {
-                    None => true,
-                    Some(QueueOutput::Dequeued(seen)) => seen.fits(&state.last().cloned()),
-                    Some(QueueOutput::Enqueued) => false,
-                };
-                fits.then(|| state[..state.len().saturating_sub(1)].to_vec())
-            }
+            (QueueInput::Dequeue, output) => take_last(state, output),
             _ => None,
         }
     }
 
     fn is_read_only(&self, _: &Self::Input, output: Option<&Self::Output>) -> bool {
-        // Found empty: only allowed where it is, and it stays so.
-        matches!(output, Some(QueueOutput::Dequeued(Seen::Value(None))))
+        found_nothing(output)
     }
 
     fn shortcut(

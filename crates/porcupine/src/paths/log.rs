@@ -24,8 +24,9 @@
 
 use std::hash::Hash;
 
+use super::source::{NONE, Source};
 use super::values::{Values, Writer};
-use super::{Halt, Judged, Span, Watch, concluded, glances, illegal};
+use super::{Halt, Judged, Watch, concluded, glances};
 use crate::{Kind, Meter, Operation, Shortcut};
 
 /// What an operation does to a log.
@@ -41,38 +42,6 @@ pub(crate) enum Entry<'a, V> {
     Glance,
     /// Fits nowhere.
     Never,
-}
-
-/// In place of a position in the part: none.
-const NONE: u32 = u32::MAX;
-
-struct Source<'a, I, O, F> {
-    history: &'a [Operation<I, O>],
-    part: &'a [usize],
-    classify: F,
-}
-
-impl<'a, I, O, F> Source<'a, I, O, F> {
-    fn operation(&self, at: u32) -> &'a Operation<I, O> {
-        &self.history[self.part[at as usize]]
-    }
-
-    fn span(&self, at: u32) -> Judged<Span> {
-        Span::of(self.operation(at))
-    }
-
-    fn entry<V>(&self, at: u32) -> Entry<'a, V>
-    where
-        F: Fn(&'a I, Option<&'a O>) -> Entry<'a, V>,
-    {
-        let operation = self.operation(at);
-        (self.classify)(&operation.input, operation.output.as_ref())
-    }
-
-    fn illegal<T>(&self, kind: Kind, positions: impl IntoIterator<Item = u32>) -> Judged<T> {
-        let positions = positions.into_iter().filter(|at| *at != NONE);
-        illegal(kind, positions.map(|at| self.part[at as usize]))
-    }
 }
 
 /// Judges a log that is empty at first.
@@ -131,7 +100,7 @@ where
     for at in 0..source.part.len() as u32 {
         watch.step(at as usize)?;
         let answered = !source.operation(at).is_indeterminate();
-        let reach = match source.entry(at) {
+        let reach = match source.word(at) {
             Entry::Append(_, position) => {
                 appends += 1;
                 if position.is_none() {
@@ -149,7 +118,7 @@ where
             Entry::Never if answered => return source.illegal(Kind::Misanswered, [at]),
             Entry::Glance | Entry::Never => continue,
         };
-        if !matches!(source.entry(at), Entry::Append(..)) {
+        if !matches!(source.word(at), Entry::Append(..)) {
             log.reads.push(at);
         }
         if reach > length {
@@ -176,7 +145,7 @@ where
 {
     for at in 0..source.part.len() as u32 {
         watch.step(at as usize)?;
-        if let Entry::Append(element, Some(position)) = source.entry(at) {
+        if let Entry::Append(element, Some(position)) = source.word(at) {
             let entry = &mut log.entries[position as usize];
             if entry.append != NONE {
                 return source.illegal(Kind::GivenTwice, [entry.append, at]);
@@ -194,7 +163,7 @@ where
         Ok(())
     };
     for &at in &log.reads {
-        match source.entry(at) {
+        match source.word(at) {
             Entry::At(position, Some(element)) => note(position as usize, element, at)?,
             Entry::All(all) => {
                 for (position, element) in all.iter().enumerate() {
@@ -215,7 +184,7 @@ where
     F: Fn(&'a I, Option<&'a O>) -> Entry<'a, V>,
 {
     let mut values = Values::new(log.untold.len());
-    let value_of = |number: u32| match source.entry(log.untold[number as usize].0) {
+    let value_of = |number: u32| match source.word(log.untold[number as usize].0) {
         Entry::Append(element, _) => Some(element),
         _ => None,
     };
@@ -294,7 +263,7 @@ where
     // Where each read belongs: before the entry of half that number, or right after it.
     let mut reads: Vec<Event> = Vec::with_capacity(log.reads.len());
     for &at in &log.reads {
-        let place = match source.entry(at) {
+        let place = match source.word(at) {
             Entry::At(position, None) => 2 * position.min(length),
             Entry::At(position, Some(_)) => 2 * position + 2,
             Entry::All(all) => 2 * all.len() as u64,
@@ -312,12 +281,12 @@ where
         while let Some((place, _, at)) = reads.next_if(|(place, ..)| *place == 2 * number as u64) {
             let span = source.span(at)?;
             // What found nothing here has to wait for no entry, but entries for it.
-            let waits = !matches!(source.entry(at), Entry::At(_, None));
+            let waits = !matches!(source.word(at), Entry::At(_, None));
             let instant = if waits { now.instant.max(span.start) } else { span.start };
             if waits && span.end <= now.instant {
                 return late(source, log, &now, (at, NONE, false));
             }
-            if !matches!(source.entry(at), Entry::At(_, Some(_))) {
+            if !matches!(source.word(at), Entry::At(_, Some(_))) {
                 chain.delay(span.start, at, false);
             }
             events.push((instant, place, at));

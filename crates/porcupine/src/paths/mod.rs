@@ -11,8 +11,11 @@ mod fence;
 mod glances;
 mod lock;
 mod log;
+mod owners;
 mod register;
 mod sets;
+mod source;
+mod spelling;
 mod sums;
 mod sweep;
 mod values;
@@ -22,8 +25,10 @@ pub(crate) use counter::{Tick, decide_counter};
 pub(crate) use fence::{Fenced, decide_fenced_lock};
 pub(crate) use lock::{Turn, decide_lock};
 pub(crate) use log::{Entry, decide_log};
+pub(crate) use owners::{Hold, decide_owned_fenced_lock, decide_owned_mutex};
 pub(crate) use register::{Act, decide_map, decide_register};
 pub(crate) use sets::{Grow, decide_set};
+pub(crate) use spelling::{Text, decide_string};
 
 use crate::{Kind, Meter, Operation, Shortcut, Witness};
 
@@ -108,7 +113,7 @@ impl<'a> Watch<'a> {
         if at & 0xffff == 0xffff { self.look() } else { Ok(()) }
     }
 
-    fn look(&self) -> Judged<()> {
+    pub(crate) fn look(&self) -> Judged<()> {
         if self.meter.exceeded() { Err(Halt::Unfit) } else { Ok(()) }
     }
 }

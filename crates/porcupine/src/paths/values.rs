@@ -60,6 +60,7 @@ impl Values {
         }
     }
 
+    /// Adds a cluster by its value; returns the first one of the same value.
     #[inline]
     pub(crate) fn insert<T: Copy + Eq>(
         &mut self,
@@ -67,13 +68,15 @@ impl Values {
         touched: Touched,
         cluster: u32,
         value_of: impl Fn(u32) -> Option<T>,
-    ) {
+    ) -> Option<u32> {
         let slot = self.slot(value, touched.hash, value_of);
         let known = &mut self.slots[slot];
+        let first = (*known != EMPTY).then_some((*known & CLUSTER) as u32);
         *known = match *known {
             EMPTY => touched.hash >> 32 << 32 | u64::from(cluster),
             known => known | AGAIN,
         };
+        first
     }
 
     #[inline]

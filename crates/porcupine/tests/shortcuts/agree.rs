@@ -1,6 +1,5 @@
 //! A shortcut against the brute force, the search and the verifier.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 
@@ -8,7 +7,6 @@ use perjury_porcupine::{
     Budget, Decision, Kind, Model, Operation, Path, Search, check, decide, verify,
 };
 
-use crate::histories::{self, Interval};
 use crate::naive;
 use crate::prng::Prng;
 
@@ -105,50 +103,6 @@ where
     naive::linearizable(&model.init(), &step, &answers, history)
 }
 
-/// All ways in which operations overlap that differ in what precedes what, up to `most` operations.
-pub fn all_orders(most: usize, processes: usize) -> Vec<Vec<Interval>> {
-    let mut found = BTreeMap::new();
-    for count in 1..=most {
-        for intervals in histories::all_intervals(count, processes) {
-            let before =
-                |a: usize, b: usize| intervals[a].1.is_some_and(|end| end < intervals[b].0);
-            let mut relation = Vec::new();
-            for (a, (_, end)) in intervals.iter().enumerate() {
-                relation.push(end.is_none());
-                relation.extend((0..count).map(|b| before(a, b)));
-            }
-            found.entry((count, relation)).or_insert(intervals);
-        }
-    }
-    found.into_values().collect()
-}
-
-/// Every history of up to `most` operations with these questions that `fits`, against brute force.
-pub fn exhaust<M>(
-    model: &M,
-    asked: &[(M::Input, M::Output)],
-    (most, processes): (usize, usize),
-    fits: impl Fn(&[Operation<M::Input, M::Output>]) -> bool,
-    complete: impl Fn(&[Operation<M::Input, M::Output>], &mut Vec<usize>),
-) -> Tally
-where
-    M: Model + Sync,
-    M::State: Send + Sync,
-    M::Input: Sync + Clone + PartialEq + Debug,
-    M::Output: Sync + Clone + Debug,
-{
-    let mut tally = Tally::default();
-    for intervals in all_orders(most, processes) {
-        histories::each_history(&intervals, asked, |history| {
-            if fits(history) {
-                let expected = brute(model, asked, history);
-                judge(model, history, expected, &mut tally, &complete);
-            }
-        });
-    }
-    tally
-}
-
 /// Random histories with ties and missing answers, against the search.
 pub fn sample<M>(
     model: &M,
@@ -166,7 +120,11 @@ where
     let mut prng = Prng(29);
     for _ in 0..rounds {
         let history = draw(&mut prng);
-        let expected = check(model, &history, &one_thread()).is_linearizable();
+        let searched = check(model, &history, &one_thread());
+        let expected = searched.is_linearizable();
+        if let Search::Linearizable(proof) = searched {
+            assert_eq!(verify(model, &history, &proof), Ok(()), "{proof:?} {history:#?}");
+        }
         judge(model, &history, expected, &mut tally, &complete);
     }
     tally

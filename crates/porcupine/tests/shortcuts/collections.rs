@@ -9,7 +9,7 @@ use crate::agree::{Tally, judge, sample};
 use crate::everything::everything;
 use crate::prng::Prng;
 use crate::simulate::{maybe_lie, simulate};
-use crate::words::{Alphabet, Letter, Renaming, letter};
+use crate::words::{Alphabet, Letter, Renaming, letter, often};
 
 type Op = Operation<QueueInput<u8>, QueueOutput<u8>>;
 
@@ -37,7 +37,7 @@ where
     let mut answered: Vec<Letter> = one_each(ENQUEUE).chain(one_each(DEQUEUE)).collect();
     answered.extend([letter(EMPTY, 0), letter(UNKNOWN, 0)]);
     let unanswered = one_each(ENQUEUE).chain([letter(UNKNOWN, 0)]).collect();
-    Alphabet { renaming, answered, unanswered, write }
+    Alphabet { renaming, answered, unanswered, once: often, write }
 }
 
 /// What a dequeue can have got.

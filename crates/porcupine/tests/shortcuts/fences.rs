@@ -7,7 +7,7 @@ use crate::agree::sample;
 use crate::everything::everything;
 use crate::prng::Prng;
 use crate::simulate::{maybe_lie, simulate};
-use crate::words::{Alphabet, Letter, Renaming, letter};
+use crate::words::{Alphabet, Letter, Renaming, letter, often};
 
 type Op = Operation<FencedLockInput, FencedLockOutput>;
 
@@ -32,7 +32,7 @@ fn all_fenced_locks_of_five_operations() {
     let mut answered: Vec<Letter> = (1..=4).map(|token| letter(GRANTED, token)).collect();
     answered.extend([RELEASED, HELD, FREE].map(|kind| letter(kind, 0)));
     let unanswered = vec![letter(HELD, 0), letter(RELEASED, 0)];
-    let alphabet = Alphabet { renaming: Renaming::None, answered, unanswered, write };
+    let alphabet = Alphabet { renaming: Renaming::None, answered, unanswered, once: often, write };
     let answers: Vec<Letter> =
         (0..=9).map(|token| letter(GRANTED, token)).chain([letter(RELEASED, 0)]).collect();
     let none = |_: &[Op], _: &mut Vec<usize>| {};

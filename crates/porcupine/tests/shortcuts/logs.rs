@@ -7,7 +7,7 @@ use crate::agree::sample;
 use crate::everything::everything;
 use crate::prng::Prng;
 use crate::simulate::{maybe_lie, simulate};
-use crate::words::{Alphabet, Letter, Renaming, letter};
+use crate::words::{Alphabet, Letter, Renaming, letter, often};
 
 type Op = Operation<LogInput<u8>, LogOutput<u8>>;
 
@@ -53,7 +53,7 @@ fn alphabet(positions: u8, values: u8) -> Alphabet<Log<u8>> {
     }
     answered.push(letter(UNKNOWN, 0));
     let unanswered = one_each(APPEND).collect();
-    Alphabet { renaming: Renaming::Any, answered, unanswered, write }
+    Alphabet { renaming: Renaming::Any, answered, unanswered, once: often, write }
 }
 
 /// Elements are appended once, and what was seen was appended.

@@ -7,7 +7,7 @@ use crate::agree::{Tally, sample};
 use crate::everything::everything;
 use crate::prng::Prng;
 use crate::simulate::{maybe_lie, simulate};
-use crate::words::{Alphabet, Letter, Renaming, letter};
+use crate::words::{Alphabet, Letter, Renaming, letter, often};
 
 type Op = Operation<MutableSetInput<u8>, MutableSetOutput>;
 
@@ -46,7 +46,7 @@ fn all(most: usize) -> Tally {
     let answered: Vec<Letter> = kinds(0..8).collect();
     let unanswered: Vec<Letter> = kinds(0..1).chain(kinds(3..4)).collect();
     let answers: Vec<Letter> = kinds(0..3).chain(kinds(3..6)).collect();
-    let alphabet = Alphabet { renaming: Renaming::Any, answered, unanswered, write };
+    let alphabet = Alphabet { renaming: Renaming::Any, answered, unanswered, once: often, write };
     let model = MutableSet::default();
     everything(&model, &alphabet, most, &answers, |_| true, add_all)
 }

@@ -33,6 +33,13 @@ pub enum Renaming {
     Order,
     /// None.
     Any,
+    /// None, and the values of one letter have no order among themselves: they are sorted.
+    Unordered,
+}
+
+/// For [`Alphabet::once`]: any value may be written again.
+pub fn often(_: Letter) -> u8 {
+    0
 }
 
 /// What can be asked of a model.
@@ -43,6 +50,8 @@ pub struct Alphabet<M: Model> {
     /// Without: what is asked counts, so each question once. What only reads may be left out: it is
     /// dropped by everyone.
     pub unanswered: Vec<Letter>,
+    /// The value that a letter writes, or 0: words that write a value twice are left out.
+    pub once: fn(Letter) -> u8,
     pub write: fn(Letter) -> (M::Input, M::Output),
 }
 
@@ -106,7 +115,12 @@ where
                 named = named.max(*value);
                 fits
             };
-            if self.renaming == Renaming::Any && !letter.values.iter().all(is_next) {
+            let is_any = matches!(self.renaming, Renaming::Any | Renaming::Unordered);
+            if is_any && !letter.values.iter().all(is_next) {
+                continue;
+            }
+            let written = (self.once)(letter);
+            if written != 0 && word.iter().any(|other| (self.once)(*other) == written) {
                 continue;
             }
             word.push(letter);
@@ -137,13 +151,20 @@ where
         match self.renaming {
             Renaming::None => return word.to_vec(),
             Renaming::Order => names.sort_unstable(),
-            Renaming::Any => {}
+            Renaming::Any | Renaming::Unordered => {}
         }
         let name = |value: u8| match names.iter().position(|name| *name == value) {
             Some(at) => at as u8 + 1,
             None => 0,
         };
-        let letter = |letter: &Letter| Letter { values: letter.values.map(name), ..*letter };
+        let letter = |letter: &Letter| {
+            let mut values = letter.values.map(name);
+            if self.renaming == Renaming::Unordered {
+                // No value comes after all values.
+                values.sort_unstable_by_key(|value| value.wrapping_sub(1));
+            }
+            Letter { values, ..*letter }
+        };
         word.iter().map(letter).collect()
     }
 }

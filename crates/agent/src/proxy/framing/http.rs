@@ -129,6 +129,15 @@ impl Framing for Http {
         }
     }
 
+    fn refusal(&self, request: &Request, text: &str) -> Option<Vec<u8>> {
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
+             Content-Length: {}\r\n\r\n",
+            text.len()
+        );
+        (!request.word.starts_with("HEAD ")).then(|| (head + text).into_bytes())
+    }
+
     fn seamless(&self, message: &[u8]) -> Option<Vec<u8>> {
         let head = Head::of(message)?;
         if !head.chunked {

@@ -60,6 +60,9 @@ pub trait Framing: std::fmt::Debug + Send {
     /// else.
     fn with_default(&self, request: &Request, reply: &[u8], value: &str) -> Option<Vec<u8>>;
 
+    /// An error in answer to this request; `None` if none fits there.
+    fn refusal(&self, request: &Request, text: &str) -> Option<Vec<u8>>;
+
     /// The same request for a second time.
     fn copy(&self, request: &Request) -> Vec<u8> {
         request.bytes.clone()

@@ -54,6 +54,23 @@ fn first(bytes: &[u8]) -> Option<Result<(Message<'_>, usize), ()>> {
     }
 }
 
+/// Asks of one message after the other, with the length up to its end, where to cut.
+fn walk(bytes: &[u8], mut cut: impl FnMut(&Message<'_>, usize) -> Option<Cut>) -> Cut {
+    let mut length = 0;
+    loop {
+        let Some(rest) = bytes.get(length..) else { return Cut::Wait };
+        let (message, more) = match first(rest) {
+            Some(Ok(found)) => found,
+            Some(Err(())) => return Cut::Opaque,
+            None => return Cut::Wait,
+        };
+        length += more;
+        if let Some(cut) = cut(&message, length) {
+            return cut;
+        }
+    }
+}
+
 fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
     std::iter::from_fn(move || {
         let (message, length) = first(bytes)?.ok()?;
@@ -97,23 +114,13 @@ impl Framing for Postgres {
                 .is_some_and(|code| matches!(i32::from_be_bytes(*code), 80_877_103 | 80_877_104));
             return Cut::Aside(bytes.len());
         }
-        let mut length = 0;
-        loop {
-            let Some(rest) = bytes.get(length..) else { return Cut::Wait };
-            let (message, more) = match first(rest) {
-                Some(Ok(found)) => found,
-                Some(Err(())) => return Cut::Opaque,
-                None => return Cut::Wait,
-            };
-            length += more;
-            match message.kind {
-                b'Q' if is_stream(message.content) => return Cut::Opaque,
-                b'Q' | b'F' | b'S' => return Cut::Message(length),
-                b'X' => return Cut::Aside(length),
-                b'P' | b'B' | b'D' | b'E' | b'C' => {}
-                _ => return Cut::Opaque,
-            }
-        }
+        walk(bytes, |message, length| match message.kind {
+            b'Q' if is_stream(message.content) => Some(Cut::Opaque),
+            b'Q' | b'F' | b'S' => Some(Cut::Message(length)),
+            b'X' => Some(Cut::Aside(length)),
+            b'P' | b'B' | b'D' | b'E' | b'C' => None,
+            _ => Some(Cut::Opaque),
+        })
     }
 
     fn reply(&mut self, bytes: &[u8], to: Option<&Request>) -> Cut {
@@ -124,27 +131,17 @@ impl Framing for Postgres {
                 _ => Cut::Opaque,
             };
         }
-        let mut length = 0;
-        loop {
-            let Some(rest) = bytes.get(length..) else { return Cut::Wait };
-            let (message, more) = match first(rest) {
-                Some(Ok(found)) => found,
-                Some(Err(())) => return Cut::Opaque,
-                None => return Cut::Wait,
-            };
-            length += more;
-            match message.kind {
-                b'Z' => {
-                    self.status = message.content.first().copied().unwrap_or(b'I');
-                    let startup = !std::mem::replace(&mut self.ready, true);
-                    let nobody = startup || to.is_none();
-                    return if nobody { Cut::Aside(length) } else { Cut::Message(length) };
-                }
-                b'G' | b'H' | b'W' => return Cut::Opaque,
-                _ if !self.ready || to.is_none() => return Cut::Aside(length),
-                _ => {}
+        walk(bytes, |message, length| match message.kind {
+            b'Z' => {
+                self.status = message.content.first().copied().unwrap_or(b'I');
+                let startup = !std::mem::replace(&mut self.ready, true);
+                let nobody = startup || to.is_none();
+                Some(if nobody { Cut::Aside(length) } else { Cut::Message(length) })
             }
-        }
+            b'G' | b'H' | b'W' => Some(Cut::Opaque),
+            _ if !self.ready || to.is_none() => Some(Cut::Aside(length)),
+            _ => None,
+        })
     }
 
     fn describe(&mut self, bytes: &[u8]) -> Request {
@@ -214,6 +211,13 @@ impl Framing for Postgres {
         let returns = self.sql(request).to_ascii_uppercase().contains("RETURNING");
         reply.extend(message(b'Z', b"I"));
         (!returns).then_some(reply)
+    }
+
+    /// "Query canceled": an error that does not end the connection.
+    fn refusal(&self, request: &Request, text: &str) -> Option<Vec<u8>> {
+        let fields = format!("SERROR\0VERROR\0C57014\0M{text}\0\0");
+        let error = message(b'E', fields.as_bytes());
+        request.alone.then(|| [error, message(b'Z', b"I")].concat())
     }
 
     fn with_default(&self, request: &Request, reply: &[u8], value: &str) -> Option<Vec<u8>> {

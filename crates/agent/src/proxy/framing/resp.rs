@@ -111,6 +111,12 @@ impl Framing for Resp {
         let reads = matches!(request.word.as_str(), "GET" | "HGET" | "GETRANGE" | "LINDEX");
         (absent && reads).then(|| format!("${}\r\n{value}\r\n", value.len()).into_bytes())
     }
+
+    fn refusal(&self, request: &Request, text: &str) -> Option<Vec<u8>> {
+        // An error is a line.
+        let line: String = text.chars().filter(|letter| !letter.is_control()).collect();
+        request.alone.then(|| format!("-{line}\r\n").into_bytes())
+    }
 }
 
 /// The length of the first value. `None` if it is not complete; an error if it is none.

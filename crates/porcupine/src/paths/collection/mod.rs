@@ -35,12 +35,10 @@ pub(crate) use stack::decide_stack;
 
 use std::hash::Hash;
 
+use super::source::{NONE, Source};
 use super::values::{Values, Writer};
-use super::{Halt, Judged, Span, Watch, illegal};
-use crate::{Kind, Operation};
-
-/// In place of a position: none.
-const NONE: u32 = u32::MAX;
+use super::{Halt, Judged, Span, Watch};
+use crate::Kind;
 
 /// What an operation does to a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,44 +53,16 @@ pub(crate) enum Pass<T> {
     Never,
 }
 
-/// The operations of a part, by their positions in it.
-struct Source<'a, I, O, F> {
-    history: &'a [Operation<I, O>],
-    part: &'a [usize],
-    classify: F,
-}
-
 impl<'a, I, O, F> Source<'a, I, O, F> {
-    fn operation(&self, at: u32) -> &'a Operation<I, O> {
-        &self.history[self.part[at as usize]]
-    }
-
-    fn span(&self, at: u32) -> Judged<Span> {
-        Span::of(self.operation(at))
-    }
-
-    fn pass<T>(&self, at: u32) -> Pass<T>
-    where
-        F: Fn(&'a I, Option<&'a O>) -> Pass<T>,
-    {
-        let operation = self.operation(at);
-        (self.classify)(&operation.input, operation.output.as_ref())
-    }
-
     /// The element that the operation adds or removes.
     fn element<T>(&self, at: u32) -> Option<T>
     where
         F: Fn(&'a I, Option<&'a O>) -> Pass<T>,
     {
-        match self.pass(at) {
+        match self.word(at) {
             Pass::Enqueue(element) | Pass::Dequeue(element) => Some(element),
             _ => None,
         }
-    }
-
-    /// A witness of operations at these positions.
-    fn illegal<T>(&self, kind: Kind, positions: impl IntoIterator<Item = u32>) -> Judged<T> {
-        illegal(kind, positions.into_iter().map(|at| self.part[at as usize]))
     }
 }
 
@@ -140,13 +110,13 @@ where
     F: Fn(&'a I, Option<&'a O>) -> Pass<T>,
 {
     let positions = 0..source.part.len() as u32;
-    let is_put = |at: &u32| matches!(source.pass(*at), Pass::Enqueue(_));
+    let is_put = |at: &u32| matches!(source.word(*at), Pass::Enqueue(_));
     let puts = positions.clone().filter(is_put).count();
     let mut contents = Contents { elements: Vec::with_capacity(puts), ..Contents::default() };
     let mut values = Values::new(puts);
     for at in positions.clone() {
         watch.step(at as usize)?;
-        match source.pass(at) {
+        match source.word(at) {
             Pass::Enqueue(element) => {
                 let elements = &mut contents.elements;
                 let number = elements.len() as u32;
@@ -172,7 +142,7 @@ where
     contents.removals.sort_unstable();
     for at in positions {
         watch.step(at as usize)?;
-        if let Pass::Dequeue(element) = source.pass(at) {
+        if let Pass::Dequeue(element) = source.word(at) {
             let value_of = |it: u32| source.element(contents.elements[it as usize].put_at);
             let enqueue = values.find(element, values.touch(element), value_of);
             contents.take(source, at, enqueue)?;

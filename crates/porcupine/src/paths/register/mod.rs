@@ -33,7 +33,8 @@ mod zones;
 
 use std::hash::Hash;
 
-use super::{Judged, Span, Watch, concluded};
+use super::source::Source;
+use super::{Judged, Watch, concluded};
 use crate::{Meter, Operation, Shortcut};
 
 /// What an operation does to a register.
@@ -53,26 +54,7 @@ pub(crate) enum Act<T> {
     Never,
 }
 
-/// The operations of a part, by their positions in it.
-pub(crate) struct Source<'a, I, O, F> {
-    history: &'a [Operation<I, O>],
-    part: &'a [usize],
-    classify: F,
-}
-
 impl<I, O, F> Source<'_, I, O, F> {
-    fn operation(&self, at: u32) -> &Operation<I, O> {
-        &self.history[self.part[at as usize]]
-    }
-
-    fn index(&self, at: u32) -> usize {
-        self.part[at as usize]
-    }
-
-    fn span(&self, at: u32) -> Judged<Span> {
-        Span::of(self.operation(at))
-    }
-
     fn completed(&self, at: u32) -> bool {
         !self.operation(at).is_indeterminate()
     }
@@ -101,8 +83,7 @@ impl<'a, I, O, F> Source<'a, I, O, F> {
         T: Copy + PartialEq,
         F: Fn(&'a I, Option<&'a O>) -> Act<T>,
     {
-        let operation = &self.history[index];
-        match (self.classify)(&operation.input, operation.output.as_ref()) {
+        match self.word_of(index) {
             // To the same value: a read. Without an answer it is dropped like any other read.
             Act::Swap(from, to) if from == to => Act::Read(from),
             act => act,
