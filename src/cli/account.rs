@@ -85,7 +85,7 @@ fn logged(folder: &RunFolder, signs: &[Sign]) -> Vec<Notice> {
         // A log is bytes of the database's: what is no text is none of its signs.
         for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
-            let Some(at) = signs.iter().position(|sign| line.contains(sign.part)) else {
+            let Some(at) = signs.iter().position(|sign| sign.is_in(&line)) else {
                 continue;
             };
             seen[at] += 1;

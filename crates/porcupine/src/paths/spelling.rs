@@ -205,14 +205,24 @@ fn append_by_time<I, O>(
     span: Span,
     reader: u32,
 ) -> Judged<u32> {
-    let mut only = None;
+    let mut fit = Vec::new();
     for &Word { write, .. } in writes.iter().filter(|word| is_append(texts, word.write)) {
         let its = Span::of(operations[write as usize])?;
-        if its.end > span.start && its.start < span.end && only.replace(write).is_some() {
-            return Err(Halt::Unfit);
+        if its.end > span.start && its.start < span.end {
+            fit.push(write);
         }
     }
-    only.map_or_else(|| illegal(Kind::NoPlace, [reader as usize]), Ok)
+    only(&fit, reader as usize)
+}
+
+/// What a read must have found, if no more than one thing fits: there are several only where time
+/// does not tell.
+fn only(fit: &[u32], reader: usize) -> Judged<u32> {
+    match fit {
+        [] => illegal(Kind::NoPlace, [reader]),
+        [first, others @ ..] if others.iter().all(|other| other == first) => Ok(*first),
+        _ => Err(Halt::Unfit),
+    }
 }
 
 /// A read: the put that its string begins with, if any; the string; its position.
@@ -262,18 +272,15 @@ fn base_by_time<I, O>(
     reader: usize,
 ) -> Judged<u32> {
     let span = Span::of(operations[reader])?;
-    let mut only = None;
+    let mut fit = Vec::new();
     for &Word { write, .. } in writes {
-        let base = match is_append(texts, write) {
-            true if span.start < first_put => NONE,
-            false if Span::of(operations[write as usize])?.start < span.end => write,
-            _ => continue,
-        };
-        if only.replace(base).is_some_and(|other| other != base) {
-            return Err(Halt::Unfit);
+        match is_append(texts, write) {
+            true if span.start < first_put => fit.push(NONE),
+            false if Span::of(operations[write as usize])?.start < span.end => fit.push(write),
+            _ => {}
         }
     }
-    only.map_or_else(|| illegal(Kind::NoPlace, [reader]), Ok)
+    only(&fit, reader)
 }
 
 fn is_append(texts: &[Text<'_>], write: u32) -> bool {
