@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 
 use perjury_checkers::{Claimed, Truth, account, charged};
 use perjury_history::{
-    Accounting, CorruptionMade, Finding, History, LieFate, LieTold, Nanos, NodeName, Notice,
+    Accounting, CorruptionMade, Fate, Finding, History, LieFate, LieTold, Nanos, NodeName, Notice,
     NoticedBy,
 };
 
@@ -85,7 +85,7 @@ fn logged(folder: &RunFolder, signs: &[Sign]) -> Vec<Notice> {
         // A log is bytes of the database's: what is no text is none of its signs.
         for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
-            let Some(at) = signs.iter().position(|sign| line.contains(sign.part)) else {
+            let Some(at) = signs.iter().position(|sign| sign.is_in(&line)) else {
                 continue;
             };
             seen[at] += 1;
@@ -131,15 +131,18 @@ pub(super) fn lines(accounting: &Accounting) -> Vec<String> {
 
 fn line(lie: &LieFate) -> String {
     let class = lie.class.map(|class| format!(", {}", class.name())).unwrap_or_default();
+    // What the database noticed is not counted lie by lie.
+    let rest = match lie.fate {
+        Fate::Rejected => String::new(),
+        _ => format!(", {} masked, {} not reached", lie.masked, lie.not_reached),
+    };
     format!(
-        "{}: {} by {}: {} told, {} accepted, {} masked, {} not reached: {}{class}",
+        "{}: {} by {}: {} told, {} accepted{rest}: {}{class}",
         lie.fault,
         lie.lie,
         lie.node,
         lie.told,
         lie.accepted,
-        lie.masked,
-        lie.not_reached,
         lie.fate.name()
     )
 }

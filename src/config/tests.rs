@@ -47,7 +47,7 @@ fn a_length_of_time_without_unit_is_refused_with_its_place() {
 fn an_unknown_name_lists_those_that_there_are() {
     let error = load::<WorkloadSpec>(Kind::Workload, "regster").unwrap_err().to_string();
     assert!(error.contains("no workload named \"regster\"; did you mean `register`?"), "{error}");
-    assert!(error.contains("there are: register, set"), "{error}");
+    assert!(error.contains("there are: bank, pairs, register, register-deletes, set"), "{error}");
 }
 
 #[test]

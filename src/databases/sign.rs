@@ -24,3 +24,15 @@ impl Sign {
         line.contains(self.part)
     }
 }
+
+/// Every line of damage has a sign, and no line of an ordinary life has.
+#[cfg(test)]
+pub(super) fn assert_told_apart(signs: &[Sign], damage: &[&str], ordinary: &[&str]) {
+    let noticed = |line: &str| signs.iter().any(|sign| sign.is_in(line));
+    for line in damage {
+        assert!(noticed(line), "{line}");
+    }
+    for line in ordinary {
+        assert!(!noticed(line), "{line}");
+    }
+}

@@ -83,17 +83,15 @@ impl Hands {
         let nodes = &corruption.nodes;
         match &corruption.what {
             what if per_second(what) => self.shower(id, corruption).await,
-            Rot::Files(Files { stop: true, .. }) => {
-                self.end(nodes).await?;
-                let injection = self.rot(id, corruption).await;
-                let started = self.start(nodes).await?;
-                Ok(said_too(injection?, &started))
-            }
-            Rot::Memory(_) | Rot::Files(Files { crash: false, .. }) => {
+            Rot::Memory(_) | Rot::Files(Files { crash: false, stop: false, .. }) => {
                 self.rot(id, corruption).await
             }
-            Rot::Files(Files { crash: true, .. }) => {
-                self.signal(nodes, Signal::Kill).await?;
+            Rot::Files(Files { stop, .. }) => {
+                if *stop {
+                    self.end(nodes).await?;
+                } else {
+                    self.signal(nodes, Signal::Kill).await?;
+                }
                 let injection = self.rot(id, corruption).await;
                 // Started again whatever came of it: nobody else will.
                 let started = self.start(nodes).await?;

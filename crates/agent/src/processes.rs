@@ -66,6 +66,11 @@ impl Stat {
     pub fn is_stopped(&self) -> bool {
         matches!(self.state, 'T' | 't')
     }
+
+    /// Is it in a wait that no signal but SIGKILL ends?
+    fn is_deaf(&self) -> bool {
+        self.state == 'D'
+    }
 }
 
 fn all() -> Vec<Stat> {
@@ -121,20 +126,32 @@ impl Family {
 
     /// Stops all processes. A stopped process starts no others, so this comes to an end: when a
     /// look finds nothing that is not stopped. Answers who they are.
+    ///
+    /// Whoever made a child with `vfork` waits, deaf to this signal, until the child starts its
+    /// program. So a child is not stopped before such a parent is, and goes on if it has been.
     pub fn freeze(&self, patience: Duration) -> Result<Vec<Stat>, String> {
-        self.until(patience, Signal::SIGSTOP, Stat::is_stopped)
+        self.until(patience, Stat::is_stopped, |stat, members| {
+            let parent = members.iter().find(|member| member.pid == stat.parent);
+            match (parent.is_some_and(Stat::is_deaf), stat.is_stopped()) {
+                (false, false) => Some(Signal::SIGSTOP),
+                (true, true) => Some(Signal::SIGCONT),
+                _ => None,
+            }
+        })
     }
 
     /// Continues all processes until none is stopped. Answers who they are.
     pub fn thaw(&self, patience: Duration) -> Result<Vec<Stat>, String> {
-        self.until(patience, Signal::SIGCONT, |stat| !stat.is_stopped())
+        let goes_on = |stat: &Stat| !stat.is_stopped();
+        self.until(patience, goes_on, |stat, _| (!goes_on(stat)).then_some(Signal::SIGCONT))
     }
 
+    /// Sends each process of every look its signal, until all of a look are so.
     fn until(
         &self,
         patience: Duration,
-        signal: Signal,
         is_so: impl Fn(&Stat) -> bool,
+        signal: impl Fn(&Stat, &[Stat]) -> Option<Signal>,
     ) -> Result<Vec<Stat>, String> {
         let deadline = Instant::now() + patience;
         loop {
@@ -143,10 +160,14 @@ impl Family {
             if others.is_empty() {
                 return Ok(members);
             }
+            let signals = members.iter().filter_map(|stat| Some((stat, signal(stat, &members)?)));
+            let signals: Vec<(&Stat, Signal)> = signals.collect();
             if Instant::now() >= deadline {
-                return Err(format!("{} after {signal}", list(&others)));
+                let sent: BTreeSet<&str> = signals.iter().map(|(_, it)| it.as_str()).collect();
+                let sent: Vec<&str> = sent.into_iter().collect();
+                return Err(format!("{} after {}", list(&others), sent.join(" and ")));
             }
-            for stat in others {
+            for (stat, signal) in signals {
                 send(stat, signal).map_err(|error| format!("{} {error}", list(&[stat])))?;
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -285,5 +306,24 @@ mod tests {
         send(&now, Signal::SIGKILL).unwrap();
         child.wait().unwrap();
         send(&now, Signal::SIGKILL).unwrap();
+    }
+
+    #[test]
+    fn whoever_waits_for_a_child_that_has_not_started_its_program_is_stopped_too() {
+        // This shell makes its children with vfork: until the child starts its program, the shell
+        // is in an uninterruptible wait and no signal stops it.
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "while :; do /bin/true; done"]);
+        let mut child = command.spawn().unwrap();
+        let start = Stat::of(child.id()).unwrap().start;
+        let family = Family { pid: child.id(), start, mark: "busy".to_string() };
+        let patience = Duration::from_secs(10);
+        let mut held = Vec::new();
+        for _ in 0..150 {
+            held.push(family.freeze(patience).and_then(|_| family.thaw(patience)).err());
+        }
+        family.kill(patience).unwrap();
+        child.wait().unwrap();
+        assert_eq!(held.into_iter().flatten().collect::<Vec<_>>(), Vec::<String>::new());
     }
 }

@@ -18,25 +18,19 @@ pub(super) const SIGNS: &[Sign] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::sign::assert_told_apart;
     use super::*;
-
-    fn noticed(line: &str) -> bool {
-        SIGNS.iter().any(|sign| sign.is_in(line))
-    }
 
     #[test]
     fn damage_is_told_from_an_ordinary_life() {
-        for line in [
+        let damage = [
             r#"{"level":"fatal","msg":"discovery failed","error":"walpb: crc mismatch"}"#,
             r#"{"level":"warn","msg":"found hash mismatch","revision":7}"#,
-        ] {
-            assert!(noticed(line), "{line}");
-        }
-        for line in [
+        ];
+        let ordinary = [
             r#"{"msg":"lost TCP streaming connection with remote peer","error":"EOF"}"#,
             r#"{"level":"warn","msg":"failed to reach the peer URL","error":"connection refused"}"#,
-        ] {
-            assert!(!noticed(line), "{line}");
-        }
+        ];
+        assert_told_apart(SIGNS, &damage, &ordinary);
     }
 }

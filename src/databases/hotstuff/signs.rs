@@ -16,25 +16,19 @@ pub(super) const SIGNS: &[Sign] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::sign::assert_told_apart;
     use super::*;
-
-    fn noticed(line: &str) -> bool {
-        SIGNS.iter().any(|sign| sign.is_in(line))
-    }
 
     #[test]
     fn damage_is_told_from_an_ordinary_life() {
-        for line in [
+        let damage = [
             "1.2 view 9 rejected a frame from 10.0.0.3:34: the signature is not that of replica 2",
             "1.2 view 37 rejected the connection from 10.0.0.13:341: a frame of 99999999 bytes",
-        ] {
-            assert!(noticed(line), "{line}");
-        }
-        for line in [
+        ];
+        let ordinary = [
             "1.2 view 49 in a second: 16 views, 15 blocks, 25 transactions, 0 timeouts, 2 rejected",
             "1.2 view 49 rejected a frame to replica 3: its queue is full",
-        ] {
-            assert!(!noticed(line), "{line}");
-        }
+        ];
+        assert_told_apart(SIGNS, &damage, &ordinary);
     }
 }

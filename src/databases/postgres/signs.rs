@@ -30,25 +30,19 @@ pub(super) const SIGNS: &[Sign] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::sign::assert_told_apart;
     use super::*;
-
-    fn noticed(line: &str) -> bool {
-        SIGNS.iter().any(|sign| sign.is_in(line))
-    }
 
     #[test]
     fn damage_is_told_from_an_ordinary_life() {
-        for line in [
+        let damage = [
             "ERROR:  invalid page in block 0 of relation base/5/16384",
             "LOG:  incorrect resource manager data checksum in record at 0/1955A98",
-        ] {
-            assert!(noticed(line), "{line}");
-        }
-        for line in [
+        ];
+        let ordinary = [
             "LOG:  invalid record length at 0/1955A98: wanted 24, got 0",
             "FATAL:  terminating connection due to administrator command",
-        ] {
-            assert!(!noticed(line), "{line}");
-        }
+        ];
+        assert_told_apart(SIGNS, &damage, &ordinary);
     }
 }

@@ -27,25 +27,19 @@ pub(super) const SIGNS: &[Sign] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::sign::assert_told_apart;
     use super::*;
-
-    fn noticed(line: &str) -> bool {
-        SIGNS.iter().any(|sign| sign.is_in(line))
-    }
 
     #[test]
     fn damage_is_told_from_an_ordinary_life() {
-        for line in [
+        let damage = [
             "# Bad file format reading the append only file appendonly.aof.1.incr.aof: make",
             "# Unknown command 'SFT' reading the append only file appendonly.aof.1.incr.aof",
-        ] {
-            assert!(noticed(line), "{line}");
-        }
-        for line in [
+        ];
+        let ordinary = [
             "# Connection with master lost.",
             "# Unexpected end of file reading the append only file, truncated as configured",
-        ] {
-            assert!(!noticed(line), "{line}");
-        }
+        ];
+        assert_told_apart(SIGNS, &damage, &ordinary);
     }
 }

@@ -5,9 +5,10 @@ use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use perjury_porcupine::Operation;
 use perjury_porcupine::models::{
-    CasInput, CasOutput, CounterInput, CounterOutput, FencedLockInput, FencedLockOutput, KvInput,
-    KvOutput, LogInput, LogOutput, MutableSetInput, MutableSetOutput, MutexInput, MutexOutput,
-    OwnedInput, QueueInput, QueueOutput, Seen, SetInput, SetOutput,
+    CasInput, CasOutput, CounterInput, CounterOutput, FencedLockInput, FencedLockOutput,
+    KvAppendInput, KvAppendOutput, KvInput, KvOutput, LogInput, LogOutput, MutableSetInput,
+    MutableSetOutput, MutexInput, MutexOutput, OwnedInput, QueueInput, QueueOutput, Seen, SetInput,
+    SetOutput,
 };
 
 use crate::load::prng::Prng;
@@ -118,6 +119,32 @@ pub fn deletes(seed: u64, count: u64) -> Vec<Operation<KvInput<u8, u64>, KvOutpu
         }
     };
     stream(seed, count, |_| 50, ask, act)
+}
+
+/// Gets, puts and appends in the proportions 5, 1 and 4, of words that are written once.
+pub fn texts(seed: u64, count: u64) -> Vec<Operation<KvAppendInput<u8>, KvAppendOutput>> {
+    let mut words = 0u64;
+    let mut text = String::new();
+    let lost = |input: &KvAppendInput<u8>| u64::from(!matches!(input, KvAppendInput::Get(_))) * 50;
+    let ask = move |prng: &mut Prng, _| {
+        words += 1;
+        match prng.below(10) {
+            0..5 => KvAppendInput::Get(0),
+            5 => KvAppendInput::Put(0, format!("{words};")),
+            _ => KvAppendInput::Append(0, format!("{words};")),
+        }
+    };
+    stream(seed, count, lost, ask, move |input| match input {
+        KvAppendInput::Get(_) => KvAppendOutput::Got(Seen::Value(text.clone())),
+        KvAppendInput::Put(_, word) => {
+            text.clone_from(word);
+            KvAppendOutput::Done
+        }
+        KvAppendInput::Append(_, word) => {
+            text.push_str(word);
+            KvAppendOutput::Done
+        }
+    })
 }
 
 pub fn turns(seed: u64, count: u64) -> Vec<Operation<MutexInput, MutexOutput>> {

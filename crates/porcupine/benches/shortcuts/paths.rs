@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 
 use perjury_porcupine::models::{
-    CasRegister, Counter, FencedLock, FencedLockOutput, FifoQueue, Kv, Log, MutableSet, Mutex,
-    MutexOutput, OwnedFencedLock, OwnedInput, OwnedMutex, PriorityQueue, Set, Stack,
+    CasRegister, Counter, FencedLock, FencedLockOutput, FifoQueue, Kv, KvAppend, Log, MutableSet,
+    Mutex, MutexOutput, OwnedFencedLock, OwnedInput, OwnedMutex, PriorityQueue, Set, Stack,
     UnorderedQueue,
 };
 use perjury_porcupine::{Budget, Model, Operation, Path, PowerSet, Search, decide, verify};
@@ -13,7 +13,7 @@ use crate::loads::{self, First};
 use crate::{cpu, status};
 
 /// Name, path that must be taken, the most operations that fit into memory.
-pub const PATHS: [(&str, &str, u64); 15] = [
+pub const PATHS: [(&str, &str, u64); 16] = [
     ("swaps", "zones", 10_000_000),
     ("deletes", "gaps", 10_000_000),
     ("lock", "turns", 10_000_000),
@@ -29,6 +29,7 @@ pub const PATHS: [(&str, &str, u64); 15] = [
     ("priority queue", "ranks", 10_000_000),
     ("owned lock", "sections", 10_000_000),
     ("owned fenced lock", "sections", 10_000_000),
+    ("strings", "spelling", 10_000_000),
 ];
 
 /// Measures the path of this number; see [`judge`].
@@ -62,6 +63,7 @@ pub fn measure(number: usize, count: u64) {
                 OwnedInput::Release(_) => FencedLockOutput::Released,
             })
         }),
+        15 => judge(&KvAppend::default(), expected, count, |seed| loads::texts(seed, count)),
         _ => {
             let least = collection(First::Least, (50, 0));
             judge(&PriorityQueue::default(), expected, count, least);

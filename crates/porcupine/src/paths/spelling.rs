@@ -170,7 +170,7 @@ impl Spelled {
                 watch.step(self.states as usize)?;
                 let (word, writes) = words.first(&found[known.len()..]);
                 let is_append = |write: &u32| is_append(texts, *write);
-                let mut appends = writes.iter().map(|word| word.1).filter(is_append);
+                let mut appends = writes.iter().map(|word| word.write).filter(is_append);
                 let append = match (appends.next(), appends.next()) {
                     (None, _) => return illegal(Kind::NobodyWrote, [at as usize]),
                     (Some(append), None) => append,
@@ -205,14 +205,24 @@ fn append_by_time<I, O>(
     span: Span,
     reader: u32,
 ) -> Judged<u32> {
-    let mut only = None;
-    for &(_, write) in writes.iter().filter(|(_, write)| is_append(texts, *write)) {
+    let mut fit = Vec::new();
+    for &Word { write, .. } in writes.iter().filter(|word| is_append(texts, word.write)) {
         let its = Span::of(operations[write as usize])?;
-        if its.end > span.start && its.start < span.end && only.replace(write).is_some() {
-            return Err(Halt::Unfit);
+        if its.end > span.start && its.start < span.end {
+            fit.push(write);
         }
     }
-    only.map_or_else(|| illegal(Kind::NoPlace, [reader as usize]), Ok)
+    only(&fit, reader as usize)
+}
+
+/// What a read must have found, if no more than one thing fits: there are several only where time
+/// does not tell.
+fn only(fit: &[u32], reader: usize) -> Judged<u32> {
+    match fit {
+        [] => illegal(Kind::NoPlace, [reader]),
+        [first, others @ ..] if others.iter().all(|other| other == first) => Ok(*first),
+        _ => Err(Halt::Unfit),
+    }
 }
 
 /// A read: the put that its string begins with, if any; the string; its position.
@@ -239,8 +249,8 @@ fn by_base<'a, I, O>(
         let base = match words.first(found.as_bytes()).1 {
             [] if found.is_empty() => NONE,
             [] => return illegal(Kind::NobodyWrote, [at]),
-            [(_, write)] if is_append(texts, *write) => NONE,
-            [(_, write)] => *write,
+            [word] if is_append(texts, word.write) => NONE,
+            [word] => word.write,
             writes => {
                 told_by_time = true;
                 base_by_time(texts, operations, writes, first_put, at)?
@@ -262,26 +272,38 @@ fn base_by_time<I, O>(
     reader: usize,
 ) -> Judged<u32> {
     let span = Span::of(operations[reader])?;
-    let mut only = None;
-    for &(_, write) in writes {
-        let base = match is_append(texts, write) {
-            true if span.start < first_put => NONE,
-            false if Span::of(operations[write as usize])?.start < span.end => write,
-            _ => continue,
-        };
-        if only.replace(base).is_some_and(|other| other != base) {
-            return Err(Halt::Unfit);
+    let mut fit = Vec::new();
+    for &Word { write, .. } in writes {
+        match is_append(texts, write) {
+            true if span.start < first_put => fit.push(NONE),
+            false if Span::of(operations[write as usize])?.start < span.end => fit.push(write),
+            _ => {}
         }
     }
-    only.map_or_else(|| illegal(Kind::NoPlace, [reader]), Ok)
+    only(&fit, reader)
 }
 
 fn is_append(texts: &[Text<'_>], write: u32) -> bool {
     matches!(texts[write as usize], Text::Append(_))
 }
 
-/// A string that was written, and the position of its write.
-type Word<'a> = (&'a [u8], u32);
+/// A string that was written, and the position of its write. In the order of the alphabet, which
+/// the first bytes mostly tell without a look at the string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Word<'a> {
+    first_bytes: u64,
+    text: &'a [u8],
+    write: u32,
+}
+
+/// The first eight, the most significant first, and zeros behind a shorter string. Where they
+/// differ, they are in the order of the strings.
+fn first_bytes(text: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let count = text.len().min(8);
+    bytes[..count].copy_from_slice(&text[..count]);
+    u64::from_be_bytes(bytes)
+}
 
 /// What was written, in the order of the alphabet.
 struct Words<'a>(Vec<Word<'a>>);
@@ -289,15 +311,20 @@ struct Words<'a>(Vec<Word<'a>>);
 impl<'a> Words<'a> {
     fn new(texts: &[Text<'a>]) -> Judged<Self> {
         let word = |(at, text): (usize, &Text<'a>)| match text {
-            Text::Put(word) | Text::Append(word) => Some((word.as_bytes(), at as u32)),
+            Text::Put(word) | Text::Append(word) => {
+                let text = word.as_bytes();
+                Some(Word { first_bytes: first_bytes(text), text, write: at as u32 })
+            }
             _ => None,
         };
         let mut words: Vec<Word<'a>> = texts.iter().enumerate().filter_map(word).collect();
         words.sort_unstable();
         // What begins any other begins the next one that is not the same; the empty one begins all.
-        let begins = |pair: &[Word<'_>]| pair[0].0 != pair[1].0 && pair[1].0.starts_with(pair[0].0);
-        let is_again = |run: &[Word<'_>]| run[0].0 == run[MANY].0;
-        let begins_all = words.first().is_some_and(|word| word.0.is_empty());
+        let begins = |pair: &[Word<'_>]| {
+            pair[0].text != pair[1].text && pair[1].text.starts_with(pair[0].text)
+        };
+        let is_again = |run: &[Word<'_>]| run[0].text == run[MANY].text;
+        let begins_all = words.first().is_some_and(|word| word.text.is_empty());
         if begins_all || words.windows(2).any(begins) || words.windows(MANY + 1).any(is_again) {
             return Err(Halt::Unfit);
         }
@@ -306,10 +333,11 @@ impl<'a> Words<'a> {
 
     /// The only one that `text` can begin with, and its writes.
     fn first(&self, text: &[u8]) -> (&'a [u8], &[Word<'a>]) {
-        let after = self.0.partition_point(|(word, _)| *word <= text);
+        let bytes = first_bytes(text);
+        let after = self.0.partition_point(|word| (word.first_bytes, word.text) <= (bytes, text));
         match self.0[..after].last() {
-            Some(&(word, _)) if text.starts_with(word) => {
-                let from = self.0[..after].iter().rposition(|(other, _)| *other != word);
+            Some(&Word { text: word, .. }) if text.starts_with(word) => {
+                let from = self.0[..after].iter().rposition(|other| other.text != word);
                 (word, &self.0[from.map_or(0, |from| from + 1)..after])
             }
             _ => (&[], &[]),

@@ -81,9 +81,10 @@ pub(super) fn check(record: &Record<'_>) -> Option<Found> {
     unreadable(&bank, &reads, &mut found);
     let snapshots = totals(&bank, record.operations, &reads, &mut found);
     let balances = balances::check(&bank, &reads, &mut found);
+    let guarded = if has_reserve(&bank) { ", nobody was overdrawn," } else { "" };
     found.good = format!(
-        "The total stayed the same, nobody was overdrawn, and no balance is one that the transfers \
-         cannot have left ({}, {}, {}).",
+        "The total stayed the same{guarded} and no balance is one that the transfers cannot have \
+         left ({}, {}, {}).",
         count(snapshots, "snapshot"),
         count(balances, "balance"),
         count(bank.transfers.len() as u64, "transfer"),
@@ -332,6 +333,10 @@ fn total_detail(bank: &Bank<'_>, read: &Snapshot<'_>, right: i128, taken: &[&Ope
 
 /// Is it an account that may not be overdrawn?
 pub(super) fn is_guarded(bank: &Bank<'_>, key: &Key) -> bool {
-    let reserve = |one: &Transfer<'_>| one.from.as_str() == RESERVE;
-    key.as_str() != RESERVE && bank.transfers.iter().any(reserve)
+    key.as_str() != RESERVE && has_reserve(bank)
+}
+
+/// Does the money come out of one account, so that the others begin with nothing?
+fn has_reserve(bank: &Bank<'_>) -> bool {
+    bank.transfers.iter().any(|one| one.from.as_str() == RESERVE)
 }
