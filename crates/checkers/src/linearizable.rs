@@ -51,7 +51,7 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     let (decisions, taken): (Vec<(Option<Key>, Decision)>, Vec<Path>) = groups
         .par_iter()
         .map(|(key, group)| {
-            let (decision, path) = judged(group, options, &meter);
+            let (decision, path) = judged(group, options, &meter, Telling::HowFar);
             ((key.clone(), decision), path)
         })
         .unzip();
@@ -262,37 +262,57 @@ fn paths(taken: &[Path]) -> String {
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// Judges operations of one object, or of several that transactions tie together.
+/// Judges operations of one object, or of several that transactions tie together. Of what is illegal
+/// it says no more than what the proof shows by itself.
 pub(crate) fn decide(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> Decision {
-    judged(group, options, meter).0
+    judged(group, options, meter, Telling::Verdict).0
 }
 
-fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (Decision, Path) {
+/// What is wanted of an illegal history.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    /// That it is.
+    Verdict,
+    /// And how far an order goes, which may take a search that the verdict did not need.
+    HowFar,
+}
+
+fn judged(
+    group: &[(usize, &Operation)],
+    options: &Options,
+    meter: &Meter,
+    telling: Telling,
+) -> (Decision, Path) {
     match options.model {
-        ModelName::Register | ModelName::CasRegister | ModelName::Kv => {
-            search(&CasRegister(options.initial.clone()), translate::register(group), meter)
+        ModelName::Register | ModelName::CasRegister | ModelName::Kv => search(
+            &CasRegister(options.initial.clone()),
+            translate::register(group),
+            meter,
+            telling,
+        ),
+        ModelName::KvAppend => {
+            search(&KvAppend::default(), translate::strings(group), meter, telling)
         }
-        ModelName::KvAppend => search(&KvAppend::default(), translate::strings(group), meter),
-        ModelName::Mutex => search(&Mutex, translate::mutex(group), meter),
-        ModelName::FencedLock => search(&FencedLock, translate::fenced_lock(group), meter),
-        ModelName::Log => search(&Log::default(), translate::log(group), meter),
+        ModelName::Mutex => search(&Mutex, translate::mutex(group), meter, telling),
+        ModelName::FencedLock => search(&FencedLock, translate::fenced_lock(group), meter, telling),
+        ModelName::Log => search(&Log::default(), translate::log(group), meter, telling),
         ModelName::MultiRegister => {
             let model = MultiRegister(initial_registers(group, &options.initial));
-            search(&model, translate::transactions(group), meter)
+            search(&model, translate::transactions(group), meter, telling)
         }
         ModelName::Counter => {
             let initial = if let Value::Int(initial) = options.initial { initial } else { 0 };
-            search(&Counter, translate::counter(group, initial), meter)
+            search(&Counter, translate::counter(group, initial), meter, telling)
         }
-        ModelName::Queue => search(&FifoQueue::default(), translate::queue(group), meter),
-        ModelName::Stack => search(&Stack::default(), translate::queue(group), meter),
+        ModelName::Queue => search(&FifoQueue::default(), translate::queue(group), meter, telling),
+        ModelName::Stack => search(&Stack::default(), translate::queue(group), meter, telling),
         ModelName::PriorityQueue => {
-            search(&PriorityQueue::default(), translate::queue(group), meter)
+            search(&PriorityQueue::default(), translate::queue(group), meter, telling)
         }
         ModelName::UnorderedQueue => {
-            search(&PowerSet(UnorderedQueue::default()), translate::queue(group), meter)
+            search(&PowerSet(UnorderedQueue::default()), translate::queue(group), meter, telling)
         }
-        ModelName::Set => search(&Set::default(), translate::set(group), meter),
+        ModelName::Set => search(&Set::default(), translate::set(group), meter, telling),
         // Nobody asks: a bank has a checker of its own, which searches nothing.
         ModelName::Bank => (Decision::GaveUp(Reason::States), Path::NotStarted),
     }
@@ -315,6 +335,7 @@ fn search<M>(
     model: &M,
     searched: Vec<Searched<M::Input, M::Output>>,
     meter: &Meter,
+    telling: Telling,
 ) -> (Decision, Path)
 where
     M: Model + Sync,
@@ -331,7 +352,10 @@ where
         }
         Search::Exhausted { reason, .. } => Decision::GaveUp(reason),
         Search::Illegal(evidence) => {
-            let evidence = searched_evidence(model, &history, evidence);
+            let evidence = match telling {
+                Telling::Verdict => evidence,
+                Telling::HowFar => searched_evidence(model, &history, evidence),
+            };
             // What was called after the blocked operation returned has no part in the proof.
             let blocked = evidence.blocked().max_by_key(|at| history[*at].interval().1);
             let end = blocked.and_then(|at| history[at].interval().1);

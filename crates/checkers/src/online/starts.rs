@@ -5,6 +5,7 @@
 //! judges what follows as well. The invariant: what follows is explained by the whole past if and
 //! only if it is explained by one of the starts.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use perjury_history::{Call, Index, Key, Micro, NodeName, Operation, Outcome, Reply, Value};
@@ -73,21 +74,21 @@ impl Start {
     }
 
     /// What the operations can leave behind at this moment, before which all of them began and none
-    /// is open that was not answered later; `None` if that takes more than `most` configurations to
-    /// say.
+    /// is open that was not answered later; `None` if that takes more configurations to say than
+    /// are `left`.
     pub(super) fn after(
         &self,
         key: Option<&Key>,
         held: &[Operation],
         moment: u64,
         model: ModelName,
-        most: usize,
+        left: &Cell<usize>,
     ) -> Option<Vec<Start>> {
         let all = self.history(held);
         let group: Vec<(usize, &Operation)> = all.iter().enumerate().collect();
         let delay = self.delay();
         let moment = moment.saturating_add(delay);
-        let passage = Passage { all: &all, delay, moment, model, most };
+        let passage = Passage { all: &all, delay, moment, model, left };
         let key = || key.cloned().unwrap_or_else(|| Key::from(""));
         let initial = &self.initial;
         let from = |calls: Vec<Answered>| Some(vec![(initial.clone(), calls)]);
@@ -174,7 +175,8 @@ struct Passage<'a> {
     delay: u64,
     moment: u64,
     model: ModelName,
-    most: usize,
+    /// How many configurations may still be visited.
+    left: &'a Cell<usize>,
 }
 
 impl Passage<'_> {
@@ -216,7 +218,10 @@ impl Passage<'_> {
         let (places, history): (Vec<usize>, Vec<_>) = searched.into_iter().unzip();
         let certain: Vec<bool> = history.iter().map(|one| one.output.is_some()).collect();
         let parts = self.parts(&places, &certain);
-        let ends = ends::all(model, &history, &parts, self.most)?;
+        let mut left = self.left.get();
+        let ends = ends::all(model, &history, &parts, &mut left);
+        self.left.set(left);
+        let ends = ends?;
         let mut starts = Vec::new();
         for end in ends {
             let left = (0..places.len()).filter(|at| !end.effective[*at]);
@@ -284,24 +289,31 @@ impl Passage<'_> {
 }
 
 /// Without those that leave less in doubt than another one with the same state and the same
-/// answered operations left: what is in doubt need not take effect.
+/// answered operations left: what is in doubt need not take effect. All of it was called before
+/// the moment, so of equal calls any may be which took effect.
 pub(super) fn least(starts: Vec<Start>) -> Vec<Start> {
-    let pending = |start: &Start, answered: bool| -> BTreeSet<Index> {
-        let these = |one: &&Operation| one.completion.is_some() == answered;
-        start.pending.iter().filter(these).map(|operation| operation.invoked).collect()
-    };
-    let mut kept: Vec<(Start, BTreeSet<Index>, BTreeSet<Index>)> = Vec::new();
+    let mut kept: Vec<(Start, BTreeSet<Index>, HashMap<Call, usize>)> = Vec::new();
     for start in starts {
-        let (left, open) = (pending(&start, true), pending(&start, false));
+        let answered = start.pending.iter().filter(|one| one.completion.is_some());
+        let left: BTreeSet<Index> = answered.map(|one| one.invoked).collect();
+        let mut open = HashMap::new();
+        for one in start.pending.iter().filter(|one| one.completion.is_none()) {
+            *open.entry(one.call.clone()).or_insert(0_usize) += 1;
+        }
         let same = |other: &Start, others: &BTreeSet<Index>| {
             other.initial == start.initial && other.calls == start.calls && *others == left
         };
         let mut others = kept.iter();
-        if others.any(|(other, others, more)| same(other, others) && more.is_superset(&open)) {
+        if others.any(|(other, others, more)| same(other, others) && has_all(more, &open)) {
             continue;
         }
-        kept.retain(|(other, others, less)| !(same(other, others) && less.is_subset(&open)));
+        kept.retain(|(other, others, less)| !(same(other, others) && has_all(&open, less)));
         kept.push((start, left, open));
     }
     kept.into_iter().map(|(start, ..)| start).collect()
+}
+
+/// As many of each call.
+fn has_all(more: &HashMap<Call, usize>, less: &HashMap<Call, usize>) -> bool {
+    less.iter().all(|(call, count)| more.get(call).is_some_and(|more| more >= count))
 }

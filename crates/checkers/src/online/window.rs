@@ -14,10 +14,11 @@
 //! a constant times what one judgement of the whole costs, and an anomaly is found at the latest
 //! when the operations since the last such moment have become an eighth more.
 //!
-//! What the list would take too long to make for stays as it is until there are twice as many
-//! operations, and is judged at the end if nothing changes. Then the memory is that of all
+//! What the list would take too long to make for stays as it is until there are half as many again,
+//! or twice as many if nothing is open, and is judged at the end if nothing changes. Then the memory is that of all
 //! operations since.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -31,13 +32,13 @@ use crate::linearizable::{Decision, decide};
 use crate::{Budget, ModelName, Options, explain, minimize};
 
 /// How many possibilities are kept at most.
-const MOST_STARTS: usize = 32;
+const MOST_STARTS: usize = 64;
 /// How many there may be before what was called since is asked.
 const MOST_CANDIDATES: usize = 8 * MOST_STARTS;
 /// With fewer operations than this no moment in the past is looked for.
 const LEAST_BUSY: usize = 32;
 /// How many configurations it may take to list them.
-const MOST_CONFIGURATIONS: usize = 20_000;
+const MOST_CONFIGURATIONS: usize = 50_000;
 /// How many states a judgement that can be repeated later may visit.
 const PROBE_STATES: u64 = 50_000;
 /// Judgements are at least so many completions apart.
@@ -187,7 +188,7 @@ impl Window {
         if self.operations.len() < self.busy_from {
             return;
         }
-        self.busy_from = 2 * self.operations.len();
+        self.busy_from = 3 * self.operations.len() / 2;
         let Some(before) = self.calmest() else { return };
         let moment = self.operations[before].start;
         let Some(mut starts) = self.after(before, moment, options) else { return };
@@ -213,11 +214,10 @@ impl Window {
     /// What the first so many operations can have left at this moment.
     fn after(&self, before: usize, moment: u64, options: &Options) -> Option<Vec<Start>> {
         let mut starts = Vec::new();
-        // Long windows cost more for each configuration.
-        let most = MOST_CONFIGURATIONS.min(4_000_000 / (1 + self.operations.len()));
+        let left = Cell::new(MOST_CONFIGURATIONS);
         for start in &self.starts {
             let (key, past) = (self.key.as_ref(), &self.operations[..before]);
-            starts.extend(start.after(key, past, moment, options.model, most)?);
+            starts.extend(start.after(key, past, moment, options.model, &left)?);
         }
         Some(least(starts))
     }
