@@ -69,6 +69,9 @@ pub struct Claims {
     pub source: String,
     /// What the promise does not cover; then an anomaly of that kind is outside the claim.
     pub exempt: Option<String>,
+    /// Why the promise says nothing of a node that changes what its own clients ask of it.
+    #[serde(default)]
+    pub requests: Option<String>,
     /// How many nodes may lie without breaking it.
     #[serde(default)]
     pub byzantine: Bound,

@@ -66,12 +66,14 @@ fn smallest(card: &Card) -> String {
         let mut row = vec![strategy.name.to_owned()];
         for (at, property) in Property::ALL.into_iter().enumerate() {
             let cell = Smallest::of(card, strategy.name, property);
-            if let (Smallest::Broken(f), true) = (&cell, strategy.is_byzantine()) {
+            let counts = strategy.is_byzantine() && card.withstood(strategy).is_some();
+            if let (Smallest::Broken(f), true) = (&cell, counts) {
                 least[at] = Some(least[at].map_or(*f, |least: usize| least.min(*f)));
             }
             row.push(cell.text());
         }
-        row.extend([card.withstood(strategy).to_string(), theory(strategy.is_byzantine())]);
+        let claimed = card.withstood(strategy).map_or_else(|| "–".into(), |f| f.to_string());
+        row.extend([claimed, theory(strategy.is_byzantine())]);
         table.row(row);
     }
     let shown = |least: Option<usize>| least.map_or_else(|| "–".to_owned(), |f| f.to_string());
@@ -86,7 +88,7 @@ fn inside(card: &Card) -> String {
     let mut text = String::new();
     for strategy in rows(card) {
         for property in Property::ALL {
-            let claimed = card.withstood(strategy);
+            let Some(claimed) = card.withstood(strategy) else { continue };
             match Smallest::of(card, strategy.name, property) {
                 Smallest::Broken(f) if f <= claimed => {
                     let (lie, property, measured) =
@@ -102,6 +104,9 @@ fn inside(card: &Card) -> String {
     }
     if text.is_empty() {
         text += "Nothing was broken inside the claim.\n";
+    }
+    if let Some(why) = &card.requests {
+        text += &format!("Of *alter* the claim says nothing: {why}.\n");
     }
     text
 }
@@ -246,6 +251,7 @@ mod tests {
             promise: "all".into(),
             source: "here".into(),
             exempt: None,
+            requests: Some("nobody signs".into()),
             nodes: 4,
             claimed: 1,
             claimed_crashes: 1,
@@ -275,6 +281,9 @@ mod tests {
         let dead = vec![cell("crash", 1, &[Property::Liveness], true)];
         let dead = self::page(&card(dead));
         assert!(dead.contains("*crash* with f = 1 breaks liveness. Claimed f: 1, measured f: 0"));
+        let altered = self::page(&card(vec![cell("alter", 1, &[Property::Order], true)]));
+        assert!(altered.contains("Nothing was broken inside the claim."), "{altered}");
+        assert!(altered.contains("Of *alter* the claim says nothing: nobody signs."), "{altered}");
         let page = page(&card(idle()));
         assert!(page.contains("Nothing was broken inside the claim"), "{page}");
         assert!(page.contains("| forge   | not tested"), "{page}");

@@ -39,6 +39,9 @@ pub(super) struct Card {
     pub(super) promise: String,
     pub(super) source: String,
     pub(super) exempt: Option<String>,
+    /// Why it says nothing of requests that a node changes.
+    #[serde(default)]
+    pub(super) requests: Option<String>,
     pub(super) nodes: usize,
     /// How many nodes may lie by the claim.
     pub(super) claimed: usize,
@@ -51,9 +54,13 @@ pub(super) struct Card {
 }
 
 impl Card {
-    /// How many nodes may do that by the claim.
-    pub(super) fn withstood(&self, strategy: &Strategy) -> usize {
-        if strategy.is_byzantine() { self.claimed } else { self.claimed_crashes }
+    /// How many nodes may do that by the claim; `None`: it says nothing of it.
+    pub(super) fn withstood(&self, strategy: &Strategy) -> Option<usize> {
+        match strategy.is_byzantine() {
+            true if strategy.is_of_requests() && self.requests.is_some() => None,
+            true => Some(self.claimed),
+            false => Some(self.claimed_crashes),
+        }
     }
 }
 
@@ -223,6 +230,7 @@ impl Sweep<'_> {
             promise: claims.promise,
             source: claims.source,
             exempt: claims.exempt,
+            requests: claims.requests,
             nodes,
             claimed: claims.byzantine.most(nodes),
             claimed_crashes: claims.crashes.most(nodes),

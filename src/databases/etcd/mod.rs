@@ -75,6 +75,7 @@ impl Database for Etcd {
             source:
                 "etcd documentation, \"KV API guarantees\"; FAQ, \"What is failure tolerance?\""
                     .into(),
+            requests: None,
             byzantine: Bound::None,
             crashes: Bound::Half,
             exempt: (self.options.reads == Reads::Serializable).then(|| {

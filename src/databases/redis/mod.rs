@@ -124,6 +124,7 @@ impl Database for Redis {
             promise: "Sentinel keeps a primary available by failover; replication is asynchronous"
                 .into(),
             source: "Redis documentation, \"High availability with Redis Sentinel\"".into(),
+            requests: None,
             byzantine: Bound::None,
             crashes: Bound::Half,
             exempt: Some(

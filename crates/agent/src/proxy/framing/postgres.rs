@@ -27,7 +27,9 @@ pub struct Postgres {
     status: u8,
     /// The SQL of prepared statements by name, and how their columns are described.
     statements: HashMap<Vec<u8>, Statement>,
-    /// The first word of the SQL that the unnamed portal runs, by the last Bind.
+    /// What the server last said to SQL when it had changed a row.
+    changes: HashMap<String, Change>,
+    /// The name of the statement that the unnamed portal runs, by the last Bind.
     bound: Vec<u8>,
 }
 
@@ -36,8 +38,13 @@ struct Statement {
     sql: String,
     /// The size of each column's type, in bytes; negative if it varies.
     columns: Option<Vec<i16>>,
-    /// The kinds of messages that asked, and what the server last said when it had changed a row.
-    changed: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Change {
+    /// The kinds of messages that asked.
+    asked: Vec<u8>,
+    said: Vec<u8>,
 }
 
 /// One message with a type.
@@ -173,7 +180,7 @@ impl Framing for Postgres {
                     let (name, rest) = text(message.content);
                     let parsed = String::from_utf8_lossy(text(rest).0).into_owned();
                     if self.statements.len() < MOST_STATEMENTS {
-                        let statement = Statement { sql: parsed, ..Statement::default() };
+                        let statement = Statement { sql: parsed, columns: None };
                         self.statements.insert(name.to_vec(), statement);
                     }
                 }
@@ -195,9 +202,10 @@ impl Framing for Postgres {
 
     fn learn(&mut self, request: &Request, reply: &[u8]) {
         if request.writes && request.alone && has_changed(reply) {
-            let name = self.statement(request).unwrap_or_default();
-            if let Some(statement) = self.statements.get_mut(&name) {
-                statement.changed = Some((kinds(&request.bytes), reply.to_vec()));
+            let sql = self.sql(request);
+            if self.changes.len() < MOST_STATEMENTS || self.changes.contains_key(&sql) {
+                let change = Change { asked: kinds(&request.bytes), said: reply.to_vec() };
+                self.changes.insert(sql, change);
             }
         }
         let mut described = messages(&request.bytes)
@@ -300,10 +308,8 @@ impl Postgres {
 
     /// What the server said of the same statement when it had changed a row: true then.
     fn remembered(&self, request: &Request) -> Option<Vec<u8>> {
-        let simple = kinds(&request.bytes).first() == Some(&b'Q');
-        let name = self.statement(request).filter(|_| !simple)?;
-        let (asked, said) = self.statements.get(&name)?.changed.as_ref()?;
-        (*asked == kinds(&request.bytes)).then(|| said.clone())
+        let change = self.changes.get(&self.sql(request))?;
+        (change.asked == kinds(&request.bytes)).then(|| change.said.clone())
     }
 
     fn sql(&self, request: &Request) -> String {

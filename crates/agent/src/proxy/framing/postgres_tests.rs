@@ -118,6 +118,14 @@ fn a_write_that_returns_rows_is_acknowledged_as_it_once_was() {
     let error = [message(b'E', b"SERROR\0\0"), ready(b'I')].concat();
     postgres.learn(&third, &error);
     assert_eq!(postgres.acknowledgement(&third), Some(answer(b"1")));
+    // A statement without a name is parsed each time.
+    let unnamed = postgres.describe(&extended("", Some(sql), 0));
+    assert_eq!(postgres.acknowledgement(&unnamed), None, "other messages are to be answered");
+    let full = [message(b'1', b""), answer(b"1")].concat();
+    postgres.learn(&unnamed, &full);
+    postgres.describe(&extended("", Some("SELECT 1"), 0));
+    let unnamed = postgres.describe(&extended("", Some(sql), 0));
+    assert_eq!(postgres.acknowledgement(&unnamed), Some(full));
     let read = postgres.describe(&query("WITH t AS (SELECT 1) SELECT * FROM t"));
     assert_eq!((read.word.as_str(), read.writes), ("SELECT", false));
 }
