@@ -50,6 +50,14 @@ impl Ledgers {
         })
     }
 
+    /// Why the promise says nothing of the lies, if some were told to a node in its clients' names.
+    pub(super) fn uncovered(&self, claims: &Claims, history: &History) -> Option<String> {
+        let nodes = history.header.as_ref().map_or(&[][..], |header| &header.nodes.nodes);
+        let is_node = |address| nodes.iter().any(|node| node.address == address);
+        let to_node = |lie: &LieTold| lie.request && !lie.outgoing && !is_node(lie.dialler.ip());
+        claims.requests.clone().filter(|_| self.lies.iter().any(to_node))
+    }
+
     /// What became of the lies.
     pub(super) fn account(
         &self,
@@ -64,7 +72,9 @@ impl Ledgers {
         let nodes = history.header.as_ref().map_or(0, |header| header.nodes.nodes.len());
         let claimed = Claimed {
             bound: claims.map_or(0, |claims| claims.byzantine.most(nodes)),
-            exempt: claims.is_some_and(|claims| claims.exempt.is_some()),
+            exempt: claims.is_some_and(|claims| {
+                claims.exempt.is_some() || self.uncovered(claims, history).is_some()
+            }),
             signs: &words,
             logged: logged(folder, signs),
         };
@@ -119,10 +129,16 @@ pub(super) fn lines(accounting: &Accounting) -> Vec<String> {
             Some(time) => format!("{:.3} s", time.saturating_sub(first) as f64 / 1e9),
             None => "never".to_owned(),
         };
+        // A line of a log and the end of a process have no time of the controller's.
+        let noticed = match accounting.first_noticed {
+            None if accounting.lies.iter().any(|lie| !lie.noticed.is_empty()) => {
+                "in no answer".to_owned()
+            }
+            time => since(time),
+        };
         lines.push(format!(
-            "after the first lie: given to a client {}, noticed by the database {}, proved {}",
+            "after the first lie: given to a client {}, noticed by the database {noticed}, proved {}",
             since(accounting.first_seen),
-            since(accounting.first_noticed),
             since(accounting.first_proved)
         ));
     }

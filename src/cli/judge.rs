@@ -141,7 +141,9 @@ fn subject(spec: Option<&RunSpec>) -> String {
 /// Why an anomaly is outside the claim, if it is.
 fn outside(claims: &Claims, history: &History, ledgers: &Ledgers) -> Option<String> {
     let beyond = ledgers.beyond(claims, history);
-    let reasons: Vec<String> = beyond.into_iter().chain(claims.exempt.clone()).collect();
+    let uncovered = ledgers.uncovered(claims, history);
+    let reasons = beyond.into_iter().chain(uncovered).chain(claims.exempt.clone());
+    let reasons: Vec<String> = reasons.collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 

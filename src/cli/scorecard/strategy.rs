@@ -117,6 +117,11 @@ impl Strategy {
         !matches!(self.how, How::Crash)
     }
 
+    /// Do they change what clients ask of them?
+    pub(super) fn is_of_requests(self) -> bool {
+        matches!(self.how, How::Clients(_, Some(On::Hears), _))
+    }
+
     /// The nemesis that lets so many nodes do it, in a load of that length.
     pub(super) fn nemesis(self, f: usize, length: Duration) -> Spec {
         let targets = Targets::Count(f);

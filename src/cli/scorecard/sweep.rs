@@ -39,12 +39,29 @@ pub(super) struct Card {
     pub(super) promise: String,
     pub(super) source: String,
     pub(super) exempt: Option<String>,
+    /// Why it says nothing of requests that a node changes.
+    #[serde(default)]
+    pub(super) requests: Option<String>,
     pub(super) nodes: usize,
     /// How many nodes may lie by the claim.
     pub(super) claimed: usize,
+    /// How many nodes may be down by the claim.
+    #[serde(default)]
+    pub(super) claimed_crashes: usize,
     pub(super) workload: String,
     pub(super) time_limit_ms: u64,
     pub(super) cells: Vec<Cell>,
+}
+
+impl Card {
+    /// How many nodes may do that by the claim; `None`: it says nothing of it.
+    pub(super) fn withstood(&self, strategy: &Strategy) -> Option<usize> {
+        match strategy.is_byzantine() {
+            true if strategy.is_of_requests() && self.requests.is_some() => None,
+            true => Some(self.claimed),
+            false => Some(self.claimed_crashes),
+        }
+    }
 }
 
 /// Makes the cards. A run that the harness spoiled leaves them incomplete.
@@ -213,8 +230,10 @@ impl Sweep<'_> {
             promise: claims.promise,
             source: claims.source,
             exempt: claims.exempt,
+            requests: claims.requests,
             nodes,
             claimed: claims.byzantine.most(nodes),
+            claimed_crashes: claims.crashes.most(nodes),
             workload: self.options.workload.clone(),
             time_limit_ms: u64::try_from(self.options.time_limit.as_millis()).unwrap_or(u64::MAX),
             cells: Vec::new(),

@@ -156,7 +156,13 @@ impl Database for Hotstuff {
                      is faulty\"), README.md (\"Provable Safety\")"
                 .into(),
             exempt: exempt.map(str::to_owned),
+            requests: Some(
+                "clients sign nothing here (targets/hotstuff): a replica that changes what its own \
+                 clients ask proposes it as theirs, which no consensus can tell"
+                    .into(),
+            ),
             byzantine: Bound::Third,
+            crashes: Bound::Third,
         }
     }
 

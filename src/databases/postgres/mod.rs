@@ -226,7 +226,9 @@ impl Database for Postgres {
             source: "PostgreSQL 15 documentation: 13.2.1 Read Committed Isolation Level, 30.1 \
                      Reliability, 27.2.8 Synchronous Replication, 27.3 Failover"
                 .into(),
+            requests: None,
             byzantine: Bound::None,
+            crashes: Bound::None,
             exempt: (!exempt.is_empty()).then(|| exempt.join("; ")),
         }
     }

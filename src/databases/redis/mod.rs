@@ -124,7 +124,9 @@ impl Database for Redis {
             promise: "Sentinel keeps a primary available by failover; replication is asynchronous"
                 .into(),
             source: "Redis documentation, \"High availability with Redis Sentinel\"".into(),
+            requests: None,
             byzantine: Bound::None,
+            crashes: Bound::Half,
             exempt: Some(
                 "the documentation says that acknowledged writes may be lost during failures: an \
                  application that needs them must not rely on this set-up"

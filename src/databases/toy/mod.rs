@@ -232,7 +232,9 @@ impl Database for Toy {
             promise: "every operation is linearizable; while the primary is down, none is served"
                 .into(),
             source: "src/databases/toy".into(),
+            requests: None,
             byzantine: Bound::None,
+            crashes: Bound::None,
             exempt: None,
         }
     }
