@@ -262,8 +262,8 @@ fn paths(taken: &[Path]) -> String {
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// Judges operations of one object, or of several that transactions tie together. Of what is illegal
-/// it says no more than what the proof shows by itself.
+/// Judges operations of one object, or of several that transactions tie together. Of what is
+/// illegal it says no more than what the proof shows by itself.
 pub(crate) fn decide(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> Decision {
     judged(group, options, meter, Telling::Verdict).0
 }

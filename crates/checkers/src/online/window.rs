@@ -15,8 +15,8 @@
 //! when the operations since the last such moment have become an eighth more.
 //!
 //! What the list would take too long to make for stays as it is until there are half as many again,
-//! or twice as many if nothing is open, and is judged at the end if nothing changes. Then the memory is that of all
-//! operations since.
+//! or twice as many if nothing is open, and is judged at the end if nothing changes. Then the
+//! memory is that of all operations since.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
