@@ -28,7 +28,7 @@ fix:
 bench: setup-build
 	$(CARGO) bench --workspace
 
-# All small histories of every model, against the definition, and how many: half an hour of CPU.
+# All small histories of every model, against the definition, and how many: 25 minutes of CPU.
 exhaustive:
 	$(CARGO) test -p perjury-porcupine --test shortcuts -- --ignored --nocapture
 

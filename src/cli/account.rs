@@ -119,10 +119,16 @@ pub(super) fn lines(accounting: &Accounting) -> Vec<String> {
             Some(time) => format!("{:.3} s", time.saturating_sub(first) as f64 / 1e9),
             None => "never".to_owned(),
         };
+        // A line of a log and the end of a process have no time of the controller's.
+        let noticed = match accounting.first_noticed {
+            None if accounting.lies.iter().any(|lie| !lie.noticed.is_empty()) => {
+                "in no answer".to_owned()
+            }
+            time => since(time),
+        };
         lines.push(format!(
-            "after the first lie: given to a client {}, noticed by the database {}, proved {}",
+            "after the first lie: given to a client {}, noticed by the database {noticed}, proved {}",
             since(accounting.first_seen),
-            since(accounting.first_noticed),
             since(accounting.first_proved)
         ));
     }

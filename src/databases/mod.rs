@@ -72,15 +72,20 @@ pub struct Claims {
     /// How many nodes may lie without breaking it.
     #[serde(default)]
     pub byzantine: Bound,
+    /// How many nodes may be down while calls are still answered.
+    #[serde(default)]
+    pub crashes: Bound,
 }
 
-/// How many nodes may lie.
+/// How many nodes may fail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bound {
-    /// None: only crashes are withstood.
+    /// None.
     #[default]
     None,
+    /// Less than a half: the rest is a majority.
+    Half,
     /// Less than a third: the most that is possible under partial synchrony (Dwork, Lynch and
     /// Stockmeyer, JACM 1988).
     Third,
@@ -91,6 +96,7 @@ impl Bound {
     pub fn most(self, nodes: usize) -> usize {
         match self {
             Bound::None => 0,
+            Bound::Half => nodes.saturating_sub(1) / 2,
             Bound::Third => nodes.saturating_sub(1) / 3,
         }
     }

@@ -36,6 +36,28 @@ fn a_bit_that_rots_in_etcds_database_file_is_served_as_truth_and_convicted() {
 }
 
 #[test]
+fn a_bit_that_rots_in_etcds_log_is_refused_by_etcd_and_no_lie_comes_of_it() {
+    let Some(nodes) = Nodes::up("real-wal", 80, false) else { return };
+    let ended =
+        nodes.test("--database etcd --nemesis etcd-wal-rot --time-limit 9s --seed 7 --json");
+    ended.expect(
+        0,
+        &["valid: No anomaly", "rejected, refused", "noticed by the database in no answer"],
+    );
+    let confused = corrupted(&nodes, ".wal ");
+    assert_eq!(confused.len(), 1, "{confused:?}");
+    let node = confused.first().unwrap();
+    let log = nodes.bench.latest().join(format!("nodes/{node}/etcd.log"));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.lines().any(|line| line.contains("crc mismatch")), "{log}");
+    for lie in ended.json()["judgement"]["accounting"]["lies"].as_array().unwrap() {
+        assert_eq!((&lie["node"], &lie["fate"]), (&node.as_str().into(), &"rejected".into()));
+        let signs = lie["noticed"].as_array().unwrap();
+        assert!(signs.iter().all(|sign| sign["node"] == node.as_str()), "{signs:?}");
+    }
+}
+
+#[test]
 fn an_old_answer_of_redis_is_convicted_as_stale() {
     let Some(nodes) = Nodes::up("real-replay", 82, false) else { return };
     let ended = nodes.test("--database redis --nemesis replays --time-limit 9s --seed 7 --json");

@@ -17,7 +17,7 @@ pub(super) fn page(card: &Card) -> String {
     };
     format!(
         "# Scorecard: {}\n\n{}, {} nodes. Promise: {} ({}).{exempt}\n\n\
-         ## The smallest f that broke it\n\n{}\n{LEGEND}\n\n\
+         ## The smallest f that broke it\n\n{}\n{}\n{LEGEND}\n\n\
          ## What the nodes did\n\n{}\n## The runs\n\n{}\n{TIMES}\n\n    {}\n",
         card.database,
         card.version,
@@ -25,6 +25,7 @@ pub(super) fn page(card: &Card) -> String {
         card.promise,
         card.source,
         smallest(card),
+        inside(card),
         meanings(card),
         runs(card),
         card.command,
@@ -36,7 +37,7 @@ const LEGEND: &str = "\
 A number is the smallest number of faulty nodes with which a run broke the property; `> f` says that
 no run with up to f of them did, of the runs below, and nothing more; `unknown` that too little was
 answered to say so; `not tested` that no lie was told. *Liveness* is broken where less than half of
-the calls were answered while the fault was on. *Claimed* is how many liars the database says to
+the calls were answered while the fault was on. *Claimed* is how many such nodes the database says to
 withstand, *theory* what any protocol of n nodes can: crashes ⌊(n−1)/2⌋, liars ⌊(n−1)/3⌋. The
 anomalies behind the columns: docs/byzantine-anomalies.md.";
 
@@ -70,14 +71,39 @@ fn smallest(card: &Card) -> String {
             }
             row.push(cell.text());
         }
-        let claimed = if strategy.is_byzantine() { card.claimed.to_string() } else { "–".into() };
-        row.extend([claimed, theory(strategy.is_byzantine())]);
+        row.extend([card.withstood(strategy).to_string(), theory(strategy.is_byzantine())]);
         table.row(row);
     }
     let shown = |least: Option<usize>| least.map_or_else(|| "–".to_owned(), |f| f.to_string());
     let last = std::iter::once("any lie".to_owned()).chain(least.into_iter().map(shown));
     table.row(last.chain([card.claimed.to_string(), theory(true)]));
     table.markdown()
+}
+
+/// What was broken by no more nodes than the database claims to withstand.
+fn inside(card: &Card) -> String {
+    let exempt = if card.exempt.is_some() { ", unless that is exempt from it" } else { "" };
+    let mut text = String::new();
+    for strategy in rows(card) {
+        for property in Property::ALL {
+            let claimed = card.withstood(strategy);
+            match Smallest::of(card, strategy.name, property) {
+                Smallest::Broken(f) if f <= claimed => {
+                    let (lie, property, measured) =
+                        (strategy.name, property.name(), f.saturating_sub(1));
+                    text += &format!(
+                        "**Inside the claim{exempt}: *{lie}* with f = {f} breaks {property}. Claimed \
+                         f: {claimed}, measured f: {measured}.**\n"
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+    if text.is_empty() {
+        text += "Nothing was broken inside the claim.\n";
+    }
+    text
 }
 
 /// A cell of the table.
@@ -222,6 +248,7 @@ mod tests {
             exempt: None,
             nodes: 4,
             claimed: 1,
+            claimed_crashes: 1,
             workload: "register".into(),
             time_limit_ms: 1000,
             cells,
@@ -245,7 +272,11 @@ mod tests {
         let mut doubtful = held();
         doubtful[1].verdict = Verdict::Unknown;
         assert_eq!(smallest(doubtful, "forge"), "unknown");
+        let dead = vec![cell("crash", 1, &[Property::Liveness], true)];
+        let dead = self::page(&card(dead));
+        assert!(dead.contains("*crash* with f = 1 breaks liveness. Claimed f: 1, measured f: 0"));
         let page = page(&card(idle()));
+        assert!(page.contains("Nothing was broken inside the claim"), "{page}");
         assert!(page.contains("| forge   | not tested"), "{page}");
         assert!(page.contains("not tested: TLS 'here' | 'b'"), "{page}");
         assert!(page.contains("1.500 s"), "{page}");

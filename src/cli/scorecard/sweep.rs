@@ -42,9 +42,19 @@ pub(super) struct Card {
     pub(super) nodes: usize,
     /// How many nodes may lie by the claim.
     pub(super) claimed: usize,
+    /// How many nodes may be down by the claim.
+    #[serde(default)]
+    pub(super) claimed_crashes: usize,
     pub(super) workload: String,
     pub(super) time_limit_ms: u64,
     pub(super) cells: Vec<Cell>,
+}
+
+impl Card {
+    /// How many nodes may do that by the claim.
+    pub(super) fn withstood(&self, strategy: &Strategy) -> usize {
+        if strategy.is_byzantine() { self.claimed } else { self.claimed_crashes }
+    }
 }
 
 /// Makes the cards. A run that the harness spoiled leaves them incomplete.
@@ -215,6 +225,7 @@ impl Sweep<'_> {
             exempt: claims.exempt,
             nodes,
             claimed: claims.byzantine.most(nodes),
+            claimed_crashes: claims.crashes.most(nodes),
             workload: self.options.workload.clone(),
             time_limit_ms: u64::try_from(self.options.time_limit.as_millis()).unwrap_or(u64::MAX),
             cells: Vec::new(),

@@ -72,8 +72,11 @@ impl Database for Etcd {
             promise: "every operation on keys is linearizable, under any crash or partition; \
                       without a majority nothing is served"
                 .into(),
-            source: "etcd documentation, \"KV API guarantees\"".into(),
+            source:
+                "etcd documentation, \"KV API guarantees\"; FAQ, \"What is failure tolerance?\""
+                    .into(),
             byzantine: Bound::None,
+            crashes: Bound::Half,
             exempt: (self.options.reads == Reads::Serializable).then(|| {
                 "reads were asked for as serializable: the documentation says that such a read may \
                  be stale"

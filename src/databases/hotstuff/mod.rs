@@ -157,6 +157,7 @@ impl Database for Hotstuff {
                 .into(),
             exempt: exempt.map(str::to_owned),
             byzantine: Bound::Third,
+            crashes: Bound::Third,
         }
     }
 

@@ -227,6 +227,7 @@ impl Database for Postgres {
                      Reliability, 27.2.8 Synchronous Replication, 27.3 Failover"
                 .into(),
             byzantine: Bound::None,
+            crashes: Bound::None,
             exempt: (!exempt.is_empty()).then(|| exempt.join("; ")),
         }
     }

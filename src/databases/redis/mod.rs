@@ -125,6 +125,7 @@ impl Database for Redis {
                 .into(),
             source: "Redis documentation, \"High availability with Redis Sentinel\"".into(),
             byzantine: Bound::None,
+            crashes: Bound::Half,
             exempt: Some(
                 "the documentation says that acknowledged writes may be lost during failures: an \
                  application that needs them must not rely on this set-up"

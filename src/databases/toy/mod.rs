@@ -233,6 +233,7 @@ impl Database for Toy {
                 .into(),
             source: "src/databases/toy".into(),
             byzantine: Bound::None,
+            crashes: Bound::None,
             exempt: None,
         }
     }

@@ -11,6 +11,9 @@ use super::{Cut, Framing, Request};
 /// How many prepared statements are remembered.
 const MOST_STATEMENTS: usize = 4096;
 
+/// How long a remembered answer may be, in bytes.
+const MOST_ANSWER: usize = 4096;
+
 const WRITES: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "COMMIT"];
 
 /// One connection.
@@ -33,6 +36,8 @@ struct Statement {
     sql: String,
     /// The size of each column's type, in bytes; negative if it varies.
     columns: Option<Vec<i16>>,
+    /// The kinds of messages that asked, and what the server last said when it had changed a row.
+    changed: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// One message with a type.
@@ -105,6 +110,21 @@ fn word(sql: &str) -> String {
     sql[..end].to_ascii_uppercase()
 }
 
+/// What it does: its first word, or of WITH that of the change in it.
+fn verb(sql: &str) -> String {
+    let first = word(sql);
+    if first != "WITH" {
+        return first;
+    }
+    let inner = sql.split('(').skip(1).map(word);
+    let change = inner.into_iter().find(|word| WRITES[..4].contains(&word.as_str()));
+    change.unwrap_or_else(|| "SELECT".to_owned())
+}
+
+fn kinds(bytes: &[u8]) -> Vec<u8> {
+    messages(bytes).map(|told| told.kind).collect()
+}
+
 impl Framing for Postgres {
     fn request(&mut self, bytes: &[u8]) -> Cut {
         if !self.ready {
@@ -153,7 +173,7 @@ impl Framing for Postgres {
                     let (name, rest) = text(message.content);
                     let parsed = String::from_utf8_lossy(text(rest).0).into_owned();
                     if self.statements.len() < MOST_STATEMENTS {
-                        let statement = Statement { sql: parsed, columns: None };
+                        let statement = Statement { sql: parsed, ..Statement::default() };
                         self.statements.insert(name.to_vec(), statement);
                     }
                 }
@@ -165,7 +185,7 @@ impl Framing for Postgres {
                 _ => {}
             }
         }
-        let word = word(&sql);
+        let word = verb(&sql);
         let writes = WRITES.contains(&word.as_str());
         // What was begun before cannot be told from outside, so it is left alone.
         let several = sql.trim_end().trim_end_matches(';').contains(';');
@@ -174,6 +194,12 @@ impl Framing for Postgres {
     }
 
     fn learn(&mut self, request: &Request, reply: &[u8]) {
+        if request.writes && request.alone && has_changed(reply) {
+            let name = self.statement(request).unwrap_or_default();
+            if let Some(statement) = self.statements.get_mut(&name) {
+                statement.changed = Some((kinds(&request.bytes), reply.to_vec()));
+            }
+        }
         let mut described = messages(&request.bytes)
             .filter(|message| message.kind == b'D' && message.content.first() == Some(&b'S'));
         let Some(name) = described.next().map(|message| text(&message.content[1..]).0) else {
@@ -186,31 +212,7 @@ impl Framing for Postgres {
     }
 
     fn acknowledgement(&self, request: &Request) -> Option<Vec<u8>> {
-        if !request.alone {
-            return None;
-        }
-        let tag: &[u8] = match request.word.as_str() {
-            "INSERT" => b"INSERT 0 1\0",
-            "UPDATE" => b"UPDATE 1\0",
-            "DELETE" => b"DELETE 1\0",
-            "MERGE" => b"MERGE 1\0",
-            _ => return None,
-        };
-        let mut reply = Vec::new();
-        for asked in messages(&request.bytes) {
-            reply.extend(match asked.kind {
-                b'Q' | b'E' => message(b'C', tag),
-                b'P' => message(b'1', b""),
-                b'B' => message(b'2', b""),
-                b'C' => message(b'3', b""),
-                b'S' => Vec::new(),
-                // Only the server knows what there is to describe.
-                _ => return None,
-            });
-        }
-        let returns = self.sql(request).to_ascii_uppercase().contains("RETURNING");
-        reply.extend(message(b'Z', b"I"));
-        (!returns).then_some(reply)
+        request.alone.then(|| self.made(request).or_else(|| self.remembered(request))).flatten()
     }
 
     /// "Query canceled": an error that does not end the connection.
@@ -262,12 +264,46 @@ impl Framing for Postgres {
 impl Postgres {
     /// The name of the statement that a request runs; the empty one for a simple query.
     fn statement(&self, request: &Request) -> Option<Vec<u8>> {
-        let kinds: Vec<u8> = messages(&request.bytes).map(|told| told.kind).collect();
-        if kinds.first() == Some(&b'Q') {
+        if kinds(&request.bytes).first() == Some(&b'Q') {
             return Some(Vec::new());
         }
         let bind = messages(&request.bytes).find(|told| told.kind == b'B')?;
         Some(text(text(bind.content).1).0.to_vec())
+    }
+
+    /// An acknowledgement that needs no server: of a change that returns nothing.
+    fn made(&self, request: &Request) -> Option<Vec<u8>> {
+        let sql = self.sql(request);
+        let tag: &[u8] = match word(&sql).as_str() {
+            "INSERT" => b"INSERT 0 1\0",
+            "UPDATE" => b"UPDATE 1\0",
+            "DELETE" => b"DELETE 1\0",
+            "MERGE" => b"MERGE 1\0",
+            _ => return None,
+        };
+        let mut reply = Vec::new();
+        for asked in messages(&request.bytes) {
+            reply.extend(match asked.kind {
+                b'Q' | b'E' => message(b'C', tag),
+                b'P' => message(b'1', b""),
+                b'B' => message(b'2', b""),
+                b'C' => message(b'3', b""),
+                b'S' => Vec::new(),
+                // Only the server knows what there is to describe.
+                _ => return None,
+            });
+        }
+        let returns = sql.to_ascii_uppercase().contains("RETURNING");
+        reply.extend(message(b'Z', b"I"));
+        (!returns).then_some(reply)
+    }
+
+    /// What the server said of the same statement when it had changed a row: true then.
+    fn remembered(&self, request: &Request) -> Option<Vec<u8>> {
+        let simple = kinds(&request.bytes).first() == Some(&b'Q');
+        let name = self.statement(request).filter(|_| !simple)?;
+        let (asked, said) = self.statements.get(&name)?.changed.as_ref()?;
+        (*asked == kinds(&request.bytes)).then(|| said.clone())
     }
 
     fn sql(&self, request: &Request) -> String {
@@ -278,6 +314,15 @@ impl Postgres {
         let statement = self.statement(request).and_then(|name| self.statements.get(&name));
         statement.map(|known| known.sql.clone()).unwrap_or_default()
     }
+}
+
+/// Does a reply tell of no error, and of a row that does not begin with the text "0"? Statements
+/// that answer with the number of their changes say so of none.
+fn has_changed(reply: &[u8]) -> bool {
+    let rows: Vec<Message<'_>> = messages(reply).filter(|told| told.kind == b'D').collect();
+    let none = |row: &Message<'_>| row.content.get(2..7) == Some(b"\0\0\0\x010");
+    let failed = messages(reply).any(|told| told.kind == b'E');
+    !failed && reply.len() <= MOST_ANSWER && rows.first().is_some_and(|row| !none(row))
 }
 
 fn is_stream(query: &[u8]) -> bool {

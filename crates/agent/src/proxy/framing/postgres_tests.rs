@@ -96,6 +96,33 @@ fn a_write_is_acknowledged_message_by_message() {
 }
 
 #[test]
+fn a_write_that_returns_rows_is_acknowledged_as_it_once_was() {
+    let mut postgres = started();
+    let sql =
+        "WITH changed AS ( UPDATE t SET v = $1 RETURNING 1) SELECT count(*)::text FROM changed";
+    let prepare = [b"s1\0", sql.as_bytes(), b"\0\0\0"].concat();
+    postgres.describe(&[message(b'P', &prepare), message(b'S', b"")].concat());
+    let mut run = || postgres.describe(&extended("s1", None, 0));
+    let (first, second, third) = (run(), run(), run());
+    assert_eq!((first.word.as_str(), first.writes, first.alone), ("UPDATE", true, true));
+    assert_eq!(postgres.acknowledgement(&first), None, "nobody has seen an answer");
+    let answer = |count: &[u8]| {
+        let row = [b"\0\x01\0\0\0\x01", count].concat();
+        let told = [message(b'2', b""), message(b'D', &row), message(b'C', b"SELECT 1\0")];
+        [&told.concat()[..], &ready(b'I')].concat()
+    };
+    postgres.learn(&first, &answer(b"0"));
+    assert_eq!(postgres.acknowledgement(&second), None, "it changed nothing");
+    postgres.learn(&second, &answer(b"1"));
+    assert_eq!(postgres.acknowledgement(&third), Some(answer(b"1")));
+    let error = [message(b'E', b"SERROR\0\0"), ready(b'I')].concat();
+    postgres.learn(&third, &error);
+    assert_eq!(postgres.acknowledgement(&third), Some(answer(b"1")));
+    let read = postgres.describe(&query("WITH t AS (SELECT 1) SELECT * FROM t"));
+    assert_eq!((read.word.as_str(), read.writes), ("SELECT", false));
+}
+
+#[test]
 fn no_row_becomes_one_row_in_the_form_that_was_asked_for() {
     let mut postgres = started();
     let request = postgres.describe(&query("SELECT v FROM t"));
