@@ -264,8 +264,7 @@ fn group(operations: &[Operation], model: ModelName) -> Vec<Group<'_>> {
     if model == ModelName::MultiRegister {
         return components::of(operations).into_iter().map(|group| (None, group)).collect();
     }
-    let mut groups: BTreeMap<(Option<Key>, Option<&Value>), Vec<(usize, &Operation)>> =
-        BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<(usize, &Operation)>> = BTreeMap::new();
     for (at, operation) in operations.iter().enumerate() {
         let element = match &operation.call {
             Call::Add { element, .. }
