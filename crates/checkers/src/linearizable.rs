@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use perjury_history::{Anomaly, Finding, Key, Operation, Value, Verdict};
+use perjury_history::{Anomaly, Call, Finding, Key, Operation, Value, Verdict};
 use perjury_porcupine::models::{
-    CasRegister, Counter, FencedLock, FifoQueue, KvAppend, Log, MultiRegister, Mutex,
-    PriorityQueue, Set, Stack, UnorderedQueue,
+    CasRegister, Counter, FencedLock, FifoQueue, KvAppend, Log, MultiRegister, MutableSet, Mutex,
+    OwnedFencedLock, OwnedMutex, PriorityQueue, Semaphore, Set, Stack, UnorderedQueue,
 };
 use perjury_porcupine::{
     Budget, Evidence, Meter, Model, Operation as Timed, Path, PowerSet, Reason, Search,
@@ -80,7 +80,7 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
         .collect();
     let mut finding = summed(decisions.len(), operations.len(), anomalies, anomaly_count, &reasons);
     finding.stats.insert("states".into(), meter.states().into());
-    finding.stats.insert("model".into(), options.model.name().into());
+    finding.stats.insert("model".into(), options.model.to_string().into());
     finding.stats.insert("path".into(), paths(&taken).into());
     if let Some(prefix) = explained_prefix(&decisions, operations) {
         finding.stats.insert(EXPLAINED.into(), prefix.into());
@@ -88,7 +88,8 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     (finding, orders(decisions, operations, options.model))
 }
 
-/// An order for each object, if all are legal: one for all registers that transactions span.
+/// An order for each object, if all are legal: one for all registers that transactions span, and
+/// one for all elements of a set.
 fn orders(
     decisions: Vec<(Option<Key>, Decision)>,
     operations: &[Operation],
@@ -104,8 +105,16 @@ fn orders(
         let all = legal.into_iter().map(|(_, places)| places).collect();
         return Some(vec![Order::of(None, &components::merged(all, operations), operations)]);
     }
-    let order = |(key, places): (_, Vec<usize>)| Order::of(key, &places, operations);
-    Some(legal.into_iter().map(order).collect())
+    let mut of_key: BTreeMap<Option<Key>, Vec<Vec<usize>>> = BTreeMap::new();
+    for (key, places) in legal {
+        of_key.entry(key).or_default().push(places);
+    }
+    let order = |(key, mut orders): (_, Vec<Vec<usize>>)| {
+        let single = if orders.len() == 1 { orders.pop() } else { None };
+        let places = single.unwrap_or_else(|| components::merged(orders, operations));
+        Order::of(key, &places, operations)
+    };
+    Some(of_key.into_iter().map(order).collect())
 }
 
 /// The figure of the longest prefix that is known to have an order.
@@ -177,7 +186,17 @@ fn explained(
     }
     named(&part).unwrap_or_else(|| {
         let needed = minimize::intervals::needed(&part, operations, options);
-        explain::general(key.clone(), &part, needed.as_deref(), operations)
+        let mut anomaly = explain::general(key.clone(), &part, needed.as_deref(), operations);
+        if let Some(rule) = options.model.rule() {
+            anomaly.detail.push_str(&format!(" {rule}"));
+            if part.len() < object.len() {
+                anomaly.detail.push_str(
+                    " What was acquired and released again, and what is no part of the proof, is \
+                     left out.",
+                );
+            }
+        }
+        anomaly
     })
 }
 
@@ -239,16 +258,28 @@ fn of(some: u64, objects: usize) -> String {
     if objects == 1 { "the one object".to_owned() } else { format!("{some} of {objects} objects") }
 }
 
-/// The operations of each object; of registers that transactions tie together as one.
+/// The operations of each object; of registers that transactions tie together as one. Each element
+/// of a set from which elements are removed is an object of its own.
 fn group(operations: &[Operation], model: ModelName) -> Vec<Group<'_>> {
     if model == ModelName::MultiRegister {
         return components::of(operations).into_iter().map(|group| (None, group)).collect();
     }
-    let mut groups: BTreeMap<Option<Key>, Vec<(usize, &Operation)>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<(usize, &Operation)>> = BTreeMap::new();
     for (at, operation) in operations.iter().enumerate() {
-        groups.entry(operation.call.key().cloned()).or_default().push((at, operation));
+        let element = match &operation.call {
+            Call::Add { element, .. }
+            | Call::Remove { element, .. }
+            | Call::Contains { element, .. }
+                if model == ModelName::MutableSet =>
+            {
+                Some(element)
+            }
+            _ => None,
+        };
+        let object = (operation.call.key().cloned(), element);
+        groups.entry(object).or_default().push((at, operation));
     }
-    groups.into_iter().collect()
+    groups.into_iter().map(|((key, _), group)| (key, group)).collect()
 }
 
 /// The names of the paths that were taken, each once.
@@ -275,6 +306,16 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
         ModelName::KvAppend => search(&KvAppend::default(), translate::strings(group), meter),
         ModelName::Mutex => search(&Mutex, translate::mutex(group), meter),
         ModelName::FencedLock => search(&FencedLock, translate::fenced_lock(group), meter),
+        ModelName::OwnedMutex(most) => {
+            search(&OwnedMutex::reentrant(most.get()), translate::owned(group), meter)
+        }
+        ModelName::OwnedFencedLock(most) => {
+            let model = OwnedFencedLock::reentrant(most.get());
+            search(&model, translate::owned_fenced_lock(group), meter)
+        }
+        ModelName::Semaphore(permits) => {
+            search(&Semaphore::new(permits.get()), translate::owned(group), meter)
+        }
         ModelName::Log => search(&Log::default(), translate::log(group), meter),
         ModelName::MultiRegister => {
             let model = MultiRegister(initial_registers(group, &options.initial));
@@ -293,6 +334,9 @@ fn judged(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> (D
             search(&PowerSet(UnorderedQueue::default()), translate::queue(group), meter)
         }
         ModelName::Set => search(&Set::default(), translate::set(group), meter),
+        ModelName::MutableSet => {
+            search(&MutableSet::default(), translate::mutable_set(group), meter)
+        }
         // Nobody asks: a bank has a checker of its own, which searches nothing.
         ModelName::Bank => (Decision::GaveUp(Reason::States), Path::NotStarted),
     }
@@ -303,7 +347,6 @@ pub(crate) fn initial_registers(
     group: &[(usize, &Operation)],
     initial: &Value,
 ) -> BTreeMap<String, Value> {
-    use perjury_history::Call;
     let steps = group.iter().filter_map(|(_, operation)| match &operation.call {
         Call::Txn { steps } => Some(steps),
         _ => None,

@@ -123,6 +123,10 @@ impl Start {
             | ModelName::PriorityQueue
             | ModelName::Log
             | ModelName::FencedLock
+            | ModelName::OwnedMutex(_)
+            | ModelName::OwnedFencedLock(_)
+            | ModelName::Semaphore(_)
+            | ModelName::MutableSet
             | ModelName::Bank => None,
             ModelName::MultiRegister => {
                 let model = MultiRegister(initial_registers(&group, initial));

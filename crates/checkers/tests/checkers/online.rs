@@ -152,8 +152,11 @@ fn cut(history: &mut History, prng: &mut Prng) {
 
 /// The models that are simulated here. Of the others all is kept and judged at the end.
 fn simulated() -> impl Iterator<Item = ModelName> {
-    use ModelName::{Bank, FencedLock, Log, PriorityQueue, Stack};
-    let kept = |model: &ModelName| matches!(model, Stack | PriorityQueue | Log | FencedLock | Bank);
+    use ModelName::{Bank, FencedLock, Log, MutableSet, PriorityQueue, Stack};
+    let kept = |model: &ModelName| {
+        let named = matches!(model, Stack | PriorityQueue | Log | FencedLock | MutableSet | Bank);
+        named || model.has_owners()
+    };
     ModelName::ALL.into_iter().filter(move |model| !kept(model))
 }
 

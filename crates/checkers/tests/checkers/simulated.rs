@@ -179,6 +179,9 @@ impl Simulated {
                 Reply::Done
             }
             Call::Transfer { .. } | Call::ReadAccounts => panic!("there is no bank"),
+            Call::Remove { .. } | Call::Contains { .. } | Call::ReadAt { .. } => {
+                panic!("{call} is not drawn")
+            }
         })
     }
 
