@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod common;
+#[path = "check/words.rs"]
+mod words;
 
 use std::path::PathBuf;
 

@@ -136,10 +136,10 @@ pub(super) fn lines(accounting: &Accounting) -> Vec<String> {
             }
             time => since(time),
         };
+        let (seen, proved) = (since(accounting.first_seen), since(accounting.first_proved));
         lines.push(format!(
-            "after the first lie: given to a client {}, noticed by the database {noticed}, proved {}",
-            since(accounting.first_seen),
-            since(accounting.first_proved)
+            "after the first lie: given to a client {seen}, noticed by the database {noticed}, \
+             proved {proved}"
         ));
     }
     lines

@@ -132,9 +132,10 @@ pub struct Check {
     /// awdit, plume or dbcop
     #[arg(long, default_value = "auto")]
     pub format: String,
-    /// The model: register, cas-register, kv, kv-append, set, counter, queue, unordered-queue,
-    /// stack, priority-queue, log, mutex, fenced-lock or multi-register; by default the one that
-    /// the history itself names or suggests
+    /// The model: register, cas-register, kv, kv-append, set, mutable-set, counter, queue,
+    /// unordered-queue, stack, priority-queue, log, mutex, fenced-lock, owned-mutex[:TIMES],
+    /// owned-fenced-lock[:TIMES], semaphore:PERMITS, multi-register or bank; by default the one
+    /// that the history itself names or suggests
     #[arg(long)]
     pub model: Option<perjury_checkers::ModelName>,
     /// What registers and counters hold at first: a number, or nil (the default)

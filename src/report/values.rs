@@ -187,6 +187,12 @@ pub fn written(call: &Call) -> Vec<(&Key, &Value)> {
 pub fn read(operation: &Operation) -> Vec<(&Key, &Value)> {
     let Some(Outcome::Ok(reply)) = operation.outcome() else { return Vec::new() };
     match (reply, operation.call.key()) {
+        // A position or a token, which nobody writes.
+        (Reply::Value(_), _)
+            if matches!(operation.call, Call::Append { .. } | Call::Acquire { .. }) =>
+        {
+            Vec::new()
+        }
         (Reply::Value(value), Some(key)) => vec![(key, value)],
         (Reply::Elements(elements), Some(key)) => {
             elements.iter().map(|element| (key, element)).collect()

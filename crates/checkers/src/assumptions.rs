@@ -143,7 +143,11 @@ pub(crate) fn answers(model: ModelName, call: &Call, reply: &Reply) -> bool {
     let is_number = || crate::translate::number(reply).is_some();
     match (model, call) {
         (ModelName::Log, Call::Append { .. }) => fits(call, reply) || is_number(),
-        (ModelName::FencedLock, Call::Acquire { .. }) => is_number(),
+        (ModelName::FencedLock | ModelName::OwnedFencedLock(_), Call::Acquire { .. }) => {
+            is_number()
+        }
+        // What a token is worth is for other models to say.
+        (_, Call::Acquire { .. }) => fits(call, reply) || is_number(),
         _ => fits(call, reply),
     }
 }
@@ -156,6 +160,11 @@ fn fits(call: &Call, reply: &Reply) -> bool {
             matches!(reply, Reply::Value(_) | Reply::Empty | Reply::Unknown)
         }
         Call::ReadAll { .. } => matches!(reply, Reply::Elements(_) | Reply::Unknown),
+        Call::ReadAt { .. } => matches!(reply, Reply::Value(_) | Reply::Empty | Reply::Unknown),
+        Call::Contains { .. } => matches!(reply, Reply::Contains(_) | Reply::Unknown),
+        Call::Add { .. } | Call::Remove { .. } => {
+            matches!(reply, Reply::Done | Reply::Changed(_))
+        }
         Call::Cas { .. } => matches!(reply, Reply::Swapped(_)),
         Call::Txn { steps: asked } => match reply {
             Reply::Txn(answered) => {
@@ -167,7 +176,6 @@ fn fits(call: &Call, reply: &Reply) -> bool {
         Call::Write { .. }
         | Call::Delete { .. }
         | Call::Append { .. }
-        | Call::Add { .. }
         | Call::Increment { .. }
         | Call::Enqueue { .. }
         | Call::Acquire { .. }

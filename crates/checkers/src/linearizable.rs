@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use perjury_history::{Anomaly, Finding, Key, Operation, Value, Verdict};
+use perjury_history::{Anomaly, Call, Finding, Key, Operation, Value, Verdict};
 use perjury_porcupine::models::{
-    CasRegister, Counter, FencedLock, FifoQueue, KvAppend, Log, MultiRegister, Mutex,
-    PriorityQueue, Set, Stack, UnorderedQueue,
+    CasRegister, Counter, FencedLock, FifoQueue, KvAppend, Log, MultiRegister, MutableSet, Mutex,
+    OwnedFencedLock, OwnedMutex, PriorityQueue, Semaphore, Set, Stack, UnorderedQueue,
 };
 use perjury_porcupine::{
     Budget, Evidence, Meter, Model, Operation as Timed, Path, PowerSet, Reason, Search,
@@ -51,7 +51,7 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     let (decisions, taken): (Vec<(Option<Key>, Decision)>, Vec<Path>) = groups
         .par_iter()
         .map(|(key, group)| {
-            let (decision, path) = judged(group, options, &meter, Telling::HowFar);
+            let (decision, path) = judged(group, options, Asked { meter: &meter, how_far: true });
             ((key.clone(), decision), path)
         })
         .unzip();
@@ -80,7 +80,7 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
         .collect();
     let mut finding = summed(decisions.len(), operations.len(), anomalies, anomaly_count, &reasons);
     finding.stats.insert("states".into(), meter.states().into());
-    finding.stats.insert("model".into(), options.model.name().into());
+    finding.stats.insert("model".into(), options.model.to_string().into());
     finding.stats.insert("path".into(), paths(&taken).into());
     if let Some(prefix) = explained_prefix(&decisions, operations) {
         finding.stats.insert(EXPLAINED.into(), prefix.into());
@@ -88,7 +88,8 @@ pub(crate) fn check(operations: &[Operation], options: &Options) -> (Finding, Op
     (finding, orders(decisions, operations, options.model))
 }
 
-/// An order for each object, if all are legal: one for all registers that transactions span.
+/// An order for each object, if all are legal: one for all registers that transactions span, and
+/// one for all elements of a set.
 fn orders(
     decisions: Vec<(Option<Key>, Decision)>,
     operations: &[Operation],
@@ -104,8 +105,16 @@ fn orders(
         let all = legal.into_iter().map(|(_, places)| places).collect();
         return Some(vec![Order::of(None, &components::merged(all, operations), operations)]);
     }
-    let order = |(key, places): (_, Vec<usize>)| Order::of(key, &places, operations);
-    Some(legal.into_iter().map(order).collect())
+    let mut of_key: BTreeMap<Option<Key>, Vec<Vec<usize>>> = BTreeMap::new();
+    for (key, places) in legal {
+        of_key.entry(key).or_default().push(places);
+    }
+    let order = |(key, mut orders): (_, Vec<Vec<usize>>)| {
+        let single = if orders.len() == 1 { orders.pop() } else { None };
+        let places = single.unwrap_or_else(|| components::merged(orders, operations));
+        Order::of(key, &places, operations)
+    };
+    Some(of_key.into_iter().map(order).collect())
 }
 
 /// The figure of the longest prefix that is known to have an order.
@@ -177,7 +186,17 @@ fn explained(
     }
     named(&part).unwrap_or_else(|| {
         let needed = minimize::intervals::needed(&part, operations, options);
-        explain::general(key.clone(), &part, needed.as_deref(), operations)
+        let mut anomaly = explain::general(key.clone(), &part, needed.as_deref(), operations);
+        if let Some(rule) = options.model.rule() {
+            anomaly.detail.push_str(&format!(" {rule}"));
+            if part.len() < object.len() {
+                anomaly.detail.push_str(
+                    " What was acquired and released again, and what is no part of the proof, is \
+                     left out.",
+                );
+            }
+        }
+        anomaly
     })
 }
 
@@ -239,16 +258,28 @@ fn of(some: u64, objects: usize) -> String {
     if objects == 1 { "the one object".to_owned() } else { format!("{some} of {objects} objects") }
 }
 
-/// The operations of each object; of registers that transactions tie together as one.
+/// The operations of each object; of registers that transactions tie together as one. Each element
+/// of a set from which elements are removed is an object of its own.
 fn group(operations: &[Operation], model: ModelName) -> Vec<Group<'_>> {
     if model == ModelName::MultiRegister {
         return components::of(operations).into_iter().map(|group| (None, group)).collect();
     }
-    let mut groups: BTreeMap<Option<Key>, Vec<(usize, &Operation)>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<(usize, &Operation)>> = BTreeMap::new();
     for (at, operation) in operations.iter().enumerate() {
-        groups.entry(operation.call.key().cloned()).or_default().push((at, operation));
+        let element = match &operation.call {
+            Call::Add { element, .. }
+            | Call::Remove { element, .. }
+            | Call::Contains { element, .. }
+                if model == ModelName::MutableSet =>
+            {
+                Some(element)
+            }
+            _ => None,
+        };
+        let object = (operation.call.key().cloned(), element);
+        groups.entry(object).or_default().push((at, operation));
     }
-    groups.into_iter().collect()
+    groups.into_iter().map(|((key, _), group)| (key, group)).collect()
 }
 
 /// The names of the paths that were taken, each once.
@@ -265,54 +296,57 @@ fn paths(taken: &[Path]) -> String {
 /// Judges operations of one object, or of several that transactions tie together. Of what is
 /// illegal it says no more than what the proof shows by itself.
 pub(crate) fn decide(group: &[(usize, &Operation)], options: &Options, meter: &Meter) -> Decision {
-    judged(group, options, meter, Telling::Verdict).0
+    judged(group, options, Asked { meter, how_far: false }).0
 }
 
-/// What is wanted of an illegal history.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Telling {
-    /// That it is.
-    Verdict,
-    /// And how far an order goes, which may take a search that the verdict did not need.
-    HowFar,
+/// What a judgement may cost, and what is wanted of it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    meter: &'a Meter,
+    /// Of what is illegal how far an order goes, which may take a search that the verdict did not
+    /// need.
+    how_far: bool,
 }
 
-fn judged(
-    group: &[(usize, &Operation)],
-    options: &Options,
-    meter: &Meter,
-    telling: Telling,
-) -> (Decision, Path) {
+fn judged(group: &[(usize, &Operation)], options: &Options, asked: Asked<'_>) -> (Decision, Path) {
     match options.model {
-        ModelName::Register | ModelName::CasRegister | ModelName::Kv => search(
-            &CasRegister(options.initial.clone()),
-            translate::register(group),
-            meter,
-            telling,
-        ),
-        ModelName::KvAppend => {
-            search(&KvAppend::default(), translate::strings(group), meter, telling)
+        ModelName::Register | ModelName::CasRegister | ModelName::Kv => {
+            search(&CasRegister(options.initial.clone()), translate::register(group), asked)
         }
-        ModelName::Mutex => search(&Mutex, translate::mutex(group), meter, telling),
-        ModelName::FencedLock => search(&FencedLock, translate::fenced_lock(group), meter, telling),
-        ModelName::Log => search(&Log::default(), translate::log(group), meter, telling),
+        ModelName::KvAppend => search(&KvAppend::default(), translate::strings(group), asked),
+        ModelName::Mutex => search(&Mutex, translate::mutex(group), asked),
+        ModelName::FencedLock => search(&FencedLock, translate::fenced_lock(group), asked),
+        ModelName::OwnedMutex(most) => {
+            search(&OwnedMutex::reentrant(most.get()), translate::owned(group), asked)
+        }
+        ModelName::OwnedFencedLock(most) => {
+            let model = OwnedFencedLock::reentrant(most.get());
+            search(&model, translate::owned_fenced_lock(group), asked)
+        }
+        ModelName::Semaphore(permits) => {
+            search(&Semaphore::new(permits.get()), translate::owned(group), asked)
+        }
+        ModelName::Log => search(&Log::default(), translate::log(group), asked),
         ModelName::MultiRegister => {
             let model = MultiRegister(initial_registers(group, &options.initial));
-            search(&model, translate::transactions(group), meter, telling)
+            search(&model, translate::transactions(group), asked)
         }
         ModelName::Counter => {
             let initial = if let Value::Int(initial) = options.initial { initial } else { 0 };
-            search(&Counter, translate::counter(group, initial), meter, telling)
+            search(&Counter, translate::counter(group, initial), asked)
         }
-        ModelName::Queue => search(&FifoQueue::default(), translate::queue(group), meter, telling),
-        ModelName::Stack => search(&Stack::default(), translate::queue(group), meter, telling),
+        ModelName::Queue => search(&FifoQueue::default(), translate::queue(group), asked),
+        ModelName::Stack => search(&Stack::default(), translate::queue(group), asked),
         ModelName::PriorityQueue => {
-            search(&PriorityQueue::default(), translate::queue(group), meter, telling)
+            search(&PriorityQueue::default(), translate::queue(group), asked)
         }
         ModelName::UnorderedQueue => {
-            search(&PowerSet(UnorderedQueue::default()), translate::queue(group), meter, telling)
+            search(&PowerSet(UnorderedQueue::default()), translate::queue(group), asked)
         }
-        ModelName::Set => search(&Set::default(), translate::set(group), meter, telling),
+        ModelName::Set => search(&Set::default(), translate::set(group), asked),
+        ModelName::MutableSet => {
+            search(&MutableSet::default(), translate::mutable_set(group), asked)
+        }
         // Nobody asks: a bank has a checker of its own, which searches nothing.
         ModelName::Bank => (Decision::GaveUp(Reason::States), Path::NotStarted),
     }
@@ -323,7 +357,6 @@ pub(crate) fn initial_registers(
     group: &[(usize, &Operation)],
     initial: &Value,
 ) -> BTreeMap<String, Value> {
-    use perjury_history::Call;
     let steps = group.iter().filter_map(|(_, operation)| match &operation.call {
         Call::Txn { steps } => Some(steps),
         _ => None,
@@ -334,8 +367,7 @@ pub(crate) fn initial_registers(
 fn search<M>(
     model: &M,
     searched: Vec<Searched<M::Input, M::Output>>,
-    meter: &Meter,
-    telling: Telling,
+    asked: Asked<'_>,
 ) -> (Decision, Path)
 where
     M: Model + Sync,
@@ -344,7 +376,7 @@ where
     M::Output: Sync,
 {
     let (places, history): (Vec<usize>, Vec<_>) = searched.into_iter().unzip();
-    let judged = decide_within(model, &history, meter);
+    let judged = decide_within(model, &history, asked.meter);
     let path = judged.paths.first().copied().unwrap_or(Path::NotStarted);
     let decision = match judged.answer {
         Search::Linearizable(proof) => {
@@ -352,9 +384,9 @@ where
         }
         Search::Exhausted { reason, .. } => Decision::GaveUp(reason),
         Search::Illegal(evidence) => {
-            let evidence = match telling {
-                Telling::Verdict => evidence,
-                Telling::HowFar => searched_evidence(model, &history, evidence),
+            let evidence = match asked.how_far {
+                true => searched_evidence(model, &history, evidence),
+                false => evidence,
             };
             // What was called after the blocked operation returned has no part in the proof.
             let blocked = evidence.blocked().max_by_key(|at| history[*at].interval().1);

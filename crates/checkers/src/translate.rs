@@ -4,11 +4,11 @@
 //! an unanswered read is left out: it tells nothing and changes nothing. So is a read whose value
 //! is not known.
 
-use perjury_history::{Call, Micro, Operation, Outcome, Reply, Value};
+use perjury_history::{Call, Micro, Operation, Outcome, Process, Reply, Value};
 use perjury_porcupine::models::{
     Access, CasInput, CasOutput, CounterInput, CounterOutput, FencedLockInput, FencedLockOutput,
-    KvAppendInput, KvAppendOutput, LogInput, LogOutput, MutexInput, MutexOutput, QueueInput,
-    QueueOutput, Seen, SetInput, SetOutput,
+    KvAppendInput, KvAppendOutput, LogInput, LogOutput, MutableSetInput, MutableSetOutput,
+    MutexInput, MutexOutput, OwnedInput, QueueInput, QueueOutput, Seen, SetInput, SetOutput,
 };
 
 /// One operation of a search, and which operation of the history it is.
@@ -53,6 +53,14 @@ fn all<I, O>(
     operations: &[(usize, &Operation)],
     translate: impl Fn(&Call, Option<&Reply>) -> Option<(I, Option<O>)>,
 ) -> Vec<Searched<I, O>> {
+    asked(operations, |_, call, reply| translate(call, reply))
+}
+
+/// The same where it matters who asks.
+fn asked<I, O>(
+    operations: &[(usize, &Operation)],
+    translate: impl Fn(Process, &Call, Option<&Reply>) -> Option<(I, Option<O>)>,
+) -> Vec<Searched<I, O>> {
     operations
         .iter()
         .filter_map(|(at, operation)| {
@@ -60,7 +68,7 @@ fn all<I, O>(
                 Known::Answered(reply) => Some(reply),
                 Known::Doubtful => None,
             };
-            let (input, output) = translate(&operation.call, reply)?;
+            let (input, output) = translate(operation.process, &operation.call, reply)?;
             Some((*at, timed(operation, input, output)))
         })
         .collect()
@@ -156,6 +164,30 @@ pub(crate) fn set(
     })
 }
 
+/// For sets from which elements are removed.
+pub(crate) fn mutable_set(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<MutableSetInput<Value>, MutableSetOutput>> {
+    let change = |reply: Option<&Reply>| match reply {
+        None => None,
+        Some(Reply::Changed(changed)) => Some(MutableSetOutput::Changed(*changed)),
+        Some(_) => Some(MutableSetOutput::Done),
+    };
+    all(operations, |call, reply| match (call, reply) {
+        (Call::Add { element, .. }, reply) => {
+            Some((MutableSetInput::Add(element.clone()), change(reply)))
+        }
+        (Call::Remove { element, .. }, reply) => {
+            Some((MutableSetInput::Remove(element.clone()), change(reply)))
+        }
+        (Call::Contains { element, .. }, Some(Reply::Contains(there))) => {
+            let seen = MutableSetOutput::Contains(*there);
+            Some((MutableSetInput::Contains(element.clone()), Some(seen)))
+        }
+        _ => None,
+    })
+}
+
 /// For queues of every order.
 pub(crate) fn queue(
     operations: &[(usize, &Operation)],
@@ -178,7 +210,7 @@ pub(crate) fn queue(
     })
 }
 
-/// For locks. Both models answer only what happened: a refused acquire is a `fail`.
+/// For locks without owners. They answer only what happened: a refused acquire is a `fail`.
 pub(crate) fn mutex(operations: &[(usize, &Operation)]) -> Vec<Searched<MutexInput, MutexOutput>> {
     all(operations, |call, reply| {
         let input = match call {
@@ -206,6 +238,37 @@ pub(crate) fn fenced_lock(
     })
 }
 
+/// For locks with owners and for semaphores: who asks is the process.
+pub(crate) fn owned(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<OwnedInput<Process>, MutexOutput>> {
+    asked(operations, |process, call, reply| {
+        Some((turn(process, call)?, reply.map(|_| MutexOutput::Done)))
+    })
+}
+
+/// For locks with owners that give tokens.
+pub(crate) fn owned_fenced_lock(
+    operations: &[(usize, &Operation)],
+) -> Vec<Searched<OwnedInput<Process>, FencedLockOutput>> {
+    asked(operations, |process, call, reply| {
+        let told = match (call, reply) {
+            (_, None) => None,
+            (Call::Acquire { .. }, Some(reply)) => Some(FencedLockOutput::Granted(number(reply)?)),
+            _ => Some(FencedLockOutput::Released),
+        };
+        Some((turn(process, call)?, told))
+    })
+}
+
+fn turn(process: Process, call: &Call) -> Option<OwnedInput<Process>> {
+    match call {
+        Call::Acquire { .. } => Some(OwnedInput::Acquire(process)),
+        Call::Release { .. } => Some(OwnedInput::Release(process)),
+        _ => None,
+    }
+}
+
 /// A token or a position.
 pub(crate) fn number(reply: &Reply) -> Option<u64> {
     match reply {
@@ -228,6 +291,14 @@ pub(crate) fn log(
         }
         (Call::ReadAll { .. }, Some(Reply::Elements(elements))) => {
             Some((LogInput::ReadAll, Some(LogOutput::All(Seen::Value(elements.clone())))))
+        }
+        (Call::ReadAt { position, .. }, Some(reply)) => {
+            let seen = match reply {
+                Reply::Value(entry) => Some(entry.clone()),
+                Reply::Empty => None,
+                _ => return None,
+            };
+            Some((LogInput::ReadAt(*position), Some(LogOutput::Entry(Seen::Value(seen)))))
         }
         _ => None,
     })

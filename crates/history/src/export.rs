@@ -180,8 +180,12 @@ fn asked(call: &Call) -> String {
             format!("{{:from {}, :to {}, :amount {amount}}}", name(from), name(to))
         }
         Call::Increment { by, .. } => by.to_string(),
+        Call::ReadAt { position, .. } => position.to_string(),
         Call::Write { value, .. } | Call::Append { value, .. } => scalar(value),
-        Call::Add { element, .. } | Call::Enqueue { element, .. } => scalar(element),
+        Call::Add { element, .. }
+        | Call::Remove { element, .. }
+        | Call::Contains { element, .. }
+        | Call::Enqueue { element, .. } => scalar(element),
         Call::Cas { from, to, .. } => format!("[{} {}]", scalar(from), scalar(to)),
         Call::Txn { steps } => transaction(steps, "nil"),
     }
@@ -196,7 +200,13 @@ fn answered(call: &Call, outcome: &Outcome) -> (&'static str, String, String) {
         Outcome::Ok(Reply::Swapped(false)) => {
             ("fail", asked(call), format!(", :error :{NOT_SWAPPED}"))
         }
+        Outcome::Ok(Reply::Value(at)) if matches!(call, Call::Append { .. }) => {
+            ("ok", asked(call), format!(", :position {}", scalar(at)))
+        }
         Outcome::Ok(Reply::Value(value)) => ("ok", scalar(value), String::new()),
+        Outcome::Ok(Reply::Changed(truth) | Reply::Contains(truth)) => {
+            ("ok", truth.to_string(), String::new())
+        }
         Outcome::Ok(Reply::Empty) => ("ok", "nil".to_owned(), format!(", :error :{EMPTY}")),
         Outcome::Ok(Reply::Unknown) => ("ok", "nil".to_owned(), ", :unknown true".to_owned()),
         Outcome::Ok(Reply::Elements(elements)) => ("ok", list(elements), String::new()),

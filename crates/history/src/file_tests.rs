@@ -16,8 +16,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn every_event() -> Vec<Event> {
-    let key = || Key::from("k");
-    let node = || NodeName::from("n1");
+    let (key, node) = (|| Key::from("k"), || NodeName::from("n1"));
     let calls = [
         Call::Read { key: key() },
         Call::Write { key: key(), value: Value::Nil },
@@ -40,6 +39,9 @@ fn every_event() -> Vec<Event> {
         Call::Transfer { from: key(), to: "b".into(), amount: i64::MIN },
         Call::ReadAccounts,
         Call::Delete { key: key() },
+        Call::Remove { key: key(), element: "x".into() },
+        Call::Contains { key: key(), element: Value::Nil },
+        Call::ReadAt { key: key(), position: u64::MAX },
     ];
     let outcomes = [
         Outcome::Ok(Reply::Done),
@@ -47,6 +49,8 @@ fn every_event() -> Vec<Event> {
         Outcome::Ok(Reply::Empty),
         Outcome::Ok(Reply::Unknown),
         Outcome::Ok(Reply::Swapped(false)),
+        Outcome::Ok(Reply::Changed(true)),
+        Outcome::Ok(Reply::Contains(false)),
         Outcome::Ok(Reply::Elements(vec![])),
         Outcome::Ok(Reply::Txn(vec![
             Micro::Append(key(), "a\nb".into()),

@@ -55,6 +55,7 @@ enum Payload<'a> {
     Many(&'a [Value]),
     Bool(bool),
     Number(i64),
+    Position(u64),
     Word(&'static str),
     Steps(Vec<StepOut<'a>>),
     Transfer(TransferOut<'a>),
@@ -199,8 +200,12 @@ fn argument(call: &Call) -> Option<Payload<'_>> {
             Some(Payload::Transfer(TransferOut { from, to, amount: *amount }))
         }
         Call::Increment { by, .. } => Some(Payload::Number(*by)),
+        Call::ReadAt { position, .. } => Some(Payload::Position(*position)),
         Call::Write { value, .. } | Call::Append { value, .. } => Some(Payload::One(value)),
-        Call::Add { element, .. } | Call::Enqueue { element, .. } => Some(Payload::One(element)),
+        Call::Add { element, .. }
+        | Call::Remove { element, .. }
+        | Call::Contains { element, .. }
+        | Call::Enqueue { element, .. } => Some(Payload::One(element)),
         Call::Cas { from, to, .. } => Some(Payload::Pair([from, to])),
         Call::Txn { steps } => Some(Payload::Steps(steps.iter().map(step_out).collect())),
     }
@@ -214,6 +219,8 @@ fn answer(reply: &Reply) -> (Option<&'static str>, Option<Payload<'_>>) {
         Reply::Empty => (Some("empty"), None),
         Reply::Unknown => (Some("unknown"), None),
         Reply::Swapped(swapped) => (Some("swapped"), Some(Payload::Bool(*swapped))),
+        Reply::Changed(changed) => (Some("changed"), Some(Payload::Bool(*changed))),
+        Reply::Contains(there) => (Some("contains"), Some(Payload::Bool(*there))),
         Reply::Elements(elements) => (Some("elements"), Some(Payload::Many(elements))),
         Reply::Accounts(accounts) => (Some("accounts"), Some(Payload::Accounts(accounts))),
         Reply::Txn(steps) => {
@@ -305,7 +312,14 @@ fn decode_call(line: &mut LineIn<'_>) -> Result<Call, String> {
         "delete" => Call::Delete { key: keyed()? },
         "append" => Call::Append { key: keyed()?, value: value(json)? },
         "add" => Call::Add { key: keyed()?, element: value(json)? },
+        "remove" => Call::Remove { key: keyed()?, element: value(json)? },
+        "contains" => Call::Contains { key: keyed()?, element: value(json)? },
         "read-all" => Call::ReadAll { key: keyed()? },
+        "read-at" => {
+            let position = json.and_then(Json::as_u64);
+            let position = position.ok_or("a \"read-at\" needs a \"value\": a position from 0")?;
+            Call::ReadAt { key: keyed()?, position }
+        }
         "increment" => {
             let by = json.and_then(Json::as_i64);
             let by = by.ok_or("an \"increment\" needs a \"value\": a 64-bit integer")?;
@@ -334,8 +348,8 @@ fn decode_call(line: &mut LineIn<'_>) -> Result<Call, String> {
         other => {
             return Err(format!(
                 "unknown operation {other:?}; expected read, write, cas, delete, append, add, \
-                 read-all, increment, enqueue, dequeue, acquire, release, transfer, \
-                 read-accounts or txn"
+                 remove, contains, read-all, read-at, increment, enqueue, dequeue, acquire, \
+                 release, transfer, read-accounts or txn"
             ));
         }
     })
@@ -354,14 +368,15 @@ fn decode_reply(line: &mut LineIn<'_>) -> Result<Reply, String> {
     let name = line.f.take().ok_or("an ok needs the field \"f\"")?;
     let json = line.value.as_ref();
     let wants = |what: &str| format!("an ok of {name:?} needs a \"value\": {what}");
+    let truth = || json.and_then(Json::as_bool).ok_or_else(|| wants("true or false"));
     Ok(match &*name {
         "done" => Reply::Done,
         "empty" => Reply::Empty,
         "unknown" => Reply::Unknown,
         "value" => Reply::Value(Value::from_json(json.ok_or_else(|| wants("what was read"))?)?),
-        "swapped" => {
-            Reply::Swapped(json.and_then(Json::as_bool).ok_or_else(|| wants("true or false"))?)
-        }
+        "swapped" => Reply::Swapped(truth()?),
+        "changed" => Reply::Changed(truth()?),
+        "contains" => Reply::Contains(truth()?),
         "elements" => {
             let list = json.and_then(Json::as_array).ok_or_else(|| wants("a list"))?;
             Reply::Elements(list.iter().map(Value::from_json).collect::<Result<_, _>>()?)
@@ -374,7 +389,7 @@ fn decode_reply(line: &mut LineIn<'_>) -> Result<Reply, String> {
         other => {
             return Err(format!(
                 "unknown reply {other:?}; expected done, value, empty, unknown, swapped, \
-                 elements, accounts or txn"
+                 changed, contains, elements, accounts or txn"
             ));
         }
     })

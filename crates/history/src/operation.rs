@@ -76,8 +76,14 @@ pub enum Call {
     Append { key: Key, value: Value },
     /// Add one element to a set.
     Add { key: Key, element: Value },
-    /// Read all elements of a set.
+    /// Take one element out of a set.
+    Remove { key: Key, element: Value },
+    /// Ask whether an element is in a set.
+    Contains { key: Key, element: Value },
+    /// Read all elements of a set, or all entries of a log.
     ReadAll { key: Key },
+    /// Read the entry of a log at this position, counted from 0.
+    ReadAt { key: Key, position: u64 },
     /// Add a number to a counter.
     Increment { key: Key, by: i64 },
     /// Put one element behind a queue.
@@ -114,7 +120,10 @@ impl Call {
             Call::Delete { .. } => "delete",
             Call::Append { .. } => "append",
             Call::Add { .. } => "add",
+            Call::Remove { .. } => "remove",
+            Call::Contains { .. } => "contains",
             Call::ReadAll { .. } => "read-all",
+            Call::ReadAt { .. } => "read-at",
             Call::Increment { .. } => "increment",
             Call::Enqueue { .. } => "enqueue",
             Call::Dequeue { .. } => "dequeue",
@@ -135,7 +144,10 @@ impl Call {
             | Call::Delete { key }
             | Call::Append { key, .. }
             | Call::Add { key, .. }
+            | Call::Remove { key, .. }
+            | Call::Contains { key, .. }
             | Call::ReadAll { key }
+            | Call::ReadAt { key, .. }
             | Call::Increment { key, .. }
             | Call::Enqueue { key, .. }
             | Call::Dequeue { key }
@@ -158,7 +170,11 @@ impl Call {
     /// Can the call change nothing? Then an unanswered one had no effect for sure.
     pub fn is_read_only(&self) -> bool {
         match self {
-            Call::Read { .. } | Call::ReadAll { .. } | Call::ReadAccounts => true,
+            Call::Read { .. }
+            | Call::Contains { .. }
+            | Call::ReadAll { .. }
+            | Call::ReadAt { .. }
+            | Call::ReadAccounts => true,
             Call::Txn { steps } => steps.iter().all(Micro::is_read),
             _ => false,
         }
@@ -174,7 +190,10 @@ impl fmt::Display for Call {
             Call::Delete { key } => write!(f, "delete {key}"),
             Call::Append { key, value } => write!(f, "append {value} to {key}"),
             Call::Add { key, element } => write!(f, "add {element} to {key}"),
+            Call::Remove { key, element } => write!(f, "remove {element} from {key}"),
+            Call::Contains { key, element } => write!(f, "look for {element} in {key}"),
             Call::ReadAll { key } => write!(f, "read all of {key}"),
+            Call::ReadAt { key, position } => write!(f, "read {key} at position {position}"),
             Call::Increment { key, by } => write!(f, "increment {key} by {by}"),
             Call::Enqueue { key, element } => write!(f, "enqueue {element} to {key}"),
             Call::Dequeue { key } => write!(f, "dequeue from {key}"),
@@ -197,14 +216,20 @@ impl fmt::Display for Call {
 pub enum Reply {
     /// The call took effect; there is nothing more to say.
     Done,
-    /// The value that was read, or the element that was taken from a queue.
+    /// The value that was read, the element that was taken from a queue, the token that a lock
+    /// gave, or the position of an entry in a log.
     Value(Value),
-    /// There was nothing to take: the queue was empty.
+    /// There was nothing to take: the queue was empty. Or nothing to read: the log has no entry at
+    /// that position yet.
     Empty,
     /// A value was read but it is not known (Knossos writes `nil`): it matches anything.
     Unknown,
     /// Did the compare-and-set find what it asked for?
     Swapped(bool),
+    /// Did adding or removing the element change the set?
+    Changed(bool),
+    /// Was the element in the set?
+    Contains(bool),
     /// The elements that were read, in the order of the answer, duplicates kept.
     Elements(Vec<Value>),
     /// Every account of a bank and its balance, in the order of the answer.
@@ -221,10 +246,14 @@ impl fmt::Display for Reply {
         match self {
             Reply::Done => f.write_str("done"),
             Reply::Value(value) => write!(f, "{value}"),
-            Reply::Empty => f.write_str("nothing, it was empty"),
+            Reply::Empty => f.write_str("nothing was there"),
             Reply::Unknown => f.write_str("some value"),
             Reply::Swapped(true) => f.write_str("swapped"),
             Reply::Swapped(false) => f.write_str("not swapped: another value was there"),
+            Reply::Changed(true) => f.write_str("changed it"),
+            Reply::Changed(false) => f.write_str("changed nothing"),
+            Reply::Contains(true) => f.write_str("it was there"),
+            Reply::Contains(false) => f.write_str("it was not there"),
             Reply::Elements(elements) if elements.len() <= MOST_SHOWN => {
                 let shown: Vec<String> = elements.iter().map(ToString::to_string).collect();
                 write!(f, "[{}]", shown.join(", "))

@@ -134,7 +134,7 @@ pub(super) fn verify(
     said.object(serde_json::json!({
         "schema": 1,
         "path": path,
-        "model": model.name(),
+        "model": model.to_string(),
         "verified": result.is_ok(),
         "refusal": result.err().map(|refusal| refusal.to_string()),
         "exit": exit.code(),

@@ -20,17 +20,21 @@ pub(super) fn read(path: &Path, settings: &Settings<'_>) -> Result<(Imported, Mo
     if let (None, Some(word)) = (settings.model, word)
         && word.parse::<ModelName>().is_err()
     {
-        return Err(unchecked(path, word, &imported));
+        let why = format!("there is no checker for {word:?}");
+        return Err(unchecked(path, word, &why, &imported));
     }
     let model = model(path, word, settings)?;
+    if let (true, Some(owner)) = (model.has_owners(), &imported.other_owners) {
+        let why = format!("{model} takes the process for the owner, but {owner}");
+        return Err(unchecked(path, &model.to_string(), &why, &imported));
+    }
     Ok((imported, model))
 }
 
-/// What is said of a history that was read, but for whose model there is no checker.
-fn unchecked(path: &Path, model: &str, imported: &Imported) -> Said {
+/// What is said of a history that was read, but cannot be judged by its model.
+fn unchecked(path: &Path, model: &str, why: &str, imported: &Imported) -> Said {
     let mut said = Said::new(Exit::Unknown);
     let name = shown(path);
-    let why = format!("there is no checker for {model:?}");
     said.line(&name, format_args!("{}: {why}; {}", Verdict::Unknown, contents(imported)));
     said.object(json!({
         "schema": 1,
@@ -152,7 +156,7 @@ pub(super) fn judge(at: usize, path: &Path, settings: &Settings<'_>) -> Said {
         "schema": 1,
         "path": path,
         "format": imported.format.name(),
-        "model": model.name(),
+        "model": model.to_string(),
         "verdict": verdict,
         "seconds": seconds,
         "operations": operations(&imported),

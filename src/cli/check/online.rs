@@ -130,7 +130,8 @@ fn say(path: &Path, told: &Told, seconds: f64) -> Said {
             said.line(&name, format_args!("{}: {}", anomaly.kind, anomaly.detail));
         }
         (None, Some(held)) => {
-            let what = format!("{read} entries were read, at most {held} operations kept");
+            let kept = if held == 1 { "operation" } else { "operations" };
+            let what = format!("{read} entries were read, at most {held} {kept} kept");
             said.line(&name, format_args!("{how}: {what}"));
         }
         (None, None) => {}
@@ -142,7 +143,7 @@ fn say(path: &Path, told: &Told, seconds: f64) -> Said {
     said.object(json!({
         "schema": 1,
         "path": path,
-        "model": model.name(),
+        "model": model.to_string(),
         "verdict": verdict,
         "seconds": seconds,
         "taken": "online",

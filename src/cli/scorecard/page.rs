@@ -37,8 +37,8 @@ const LEGEND: &str = "\
 A number is the smallest number of faulty nodes with which a run broke the property; `> f` says that
 no run with up to f of them did, of the runs below, and nothing more; `unknown` that too little was
 answered to say so; `not tested` that no lie was told. *Liveness* is broken where less than half of
-the calls were answered while the fault was on. *Claimed* is how many such nodes the database says to
-withstand, *theory* what any protocol of n nodes can: crashes ⌊(n−1)/2⌋, liars ⌊(n−1)/3⌋. The
+the calls were answered while the fault was on. *Claimed* is how many such nodes the database says
+to withstand, *theory* what any protocol of n nodes can: crashes ⌊(n−1)/2⌋, liars ⌊(n−1)/3⌋. The
 anomalies behind the columns: docs/byzantine-anomalies.md.";
 
 const TIMES: &str = "\
@@ -88,17 +88,17 @@ fn inside(card: &Card) -> String {
     let mut text = String::new();
     for strategy in rows(card) {
         for property in Property::ALL {
-            let Some(claimed) = card.withstood(strategy) else { continue };
-            match Smallest::of(card, strategy.name, property) {
-                Smallest::Broken(f) if f <= claimed => {
-                    let (lie, property, measured) =
-                        (strategy.name, property.name(), f.saturating_sub(1));
-                    text += &format!(
-                        "**Inside the claim{exempt}: *{lie}* with f = {f} breaks {property}. Claimed \
-                         f: {claimed}, measured f: {measured}.**\n"
-                    );
-                }
-                _ => {}
+            let smallest = Smallest::of(card, strategy.name, property);
+            let (Some(claimed), Smallest::Broken(f)) = (card.withstood(strategy), smallest) else {
+                continue;
+            };
+            if f <= claimed {
+                let (lie, property, measured) =
+                    (strategy.name, property.name(), f.saturating_sub(1));
+                text += &format!(
+                    "- Inside the claim{exempt}: *{lie}* with f = {f} breaks {property}. \
+                     **Claimed f: {claimed}, measured f: {measured}.**\n"
+                );
             }
         }
     }
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(smallest(doubtful, "forge"), "unknown");
         let dead = vec![cell("crash", 1, &[Property::Liveness], true)];
         let dead = self::page(&card(dead));
-        assert!(dead.contains("*crash* with f = 1 breaks liveness. Claimed f: 1, measured f: 0"));
+        assert!(dead.contains("*crash* with f = 1 breaks liveness. **Claimed f: 1, measured f: 0"));
         let altered = self::page(&card(vec![cell("alter", 1, &[Property::Order], true)]));
         assert!(altered.contains("Nothing was broken inside the claim."), "{altered}");
         assert!(altered.contains("Of *alter* the claim says nothing: nobody signs."), "{altered}");

@@ -120,6 +120,10 @@ pub(super) fn check(record: &Record<'_>, seals: &Seals) -> (Found, Excluded) {
 fn read(operation: &Operation) -> Box<dyn Iterator<Item = (&Key, &Value)> + '_> {
     let Some(Outcome::Ok(reply)) = operation.outcome() else { return Box::new(std::iter::empty()) };
     match reply {
+        // A position or a token, which nobody writes.
+        Reply::Value(_) if matches!(operation.call, Call::Append { .. } | Call::Acquire { .. }) => {
+            Box::new(std::iter::empty())
+        }
         Reply::Value(value) => Box::new(operation.call.key().map(|key| (key, value)).into_iter()),
         Reply::Elements(elements) => {
             let key = operation.call.key();

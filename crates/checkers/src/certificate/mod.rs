@@ -12,6 +12,7 @@
 //! `key` is null where transactions tie all objects together. What failed is not listed, what is in
 //! doubt only if it took effect. The maker is the search; [`verify`] shares no code with it.
 
+mod holders;
 mod sequential;
 mod verify;
 
@@ -90,7 +91,7 @@ impl Certificate {
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let header = Header {
             perjury_certificate: VERSION,
-            model: self.model.name().to_owned(),
+            model: self.model.to_string(),
             initial: self.initial.clone(),
             objects: self.objects.len(),
         };

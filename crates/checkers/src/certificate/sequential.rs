@@ -6,15 +6,18 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use perjury_history::{Call, Key, Micro, Reply, Value};
+use perjury_history::{Call, Key, Micro, Process, Reply, Value};
 
 use super::ModelName;
+use super::holders::{Holder, Permits};
 
 /// The object and what it holds.
 pub(super) enum Object {
     Register(Value),
     Text(Vec<u8>),
     Set(HashSet<Value>),
+    /// From which elements are removed.
+    Members(HashSet<Value>),
     Counter(i64),
     Queue(VecDeque<Value>),
     Bag(Bag),
@@ -25,6 +28,9 @@ pub(super) enum Object {
     Lock(bool),
     /// Whether it is held, and the least token that may come next.
     Fenced(bool, u64),
+    /// A lock that knows its holder.
+    Owned(Holder),
+    Permits(Permits),
     Registers(HashMap<Key, Value>, Value),
     /// Of which no order is ever certified: nothing fits.
     Unordered,
@@ -38,6 +44,7 @@ impl Object {
             }
             ModelName::KvAppend => Object::Text(Vec::new()),
             ModelName::Set => Object::Set(HashSet::new()),
+            ModelName::MutableSet => Object::Members(HashSet::new()),
             ModelName::Counter => Object::Counter(number(initial).unwrap_or(0)),
             ModelName::Queue => Object::Queue(VecDeque::new()),
             ModelName::UnorderedQueue => Object::Bag(Bag::default()),
@@ -46,31 +53,28 @@ impl Object {
             ModelName::Log => Object::Log(Vec::new()),
             ModelName::Mutex => Object::Lock(false),
             ModelName::FencedLock => Object::Fenced(false, 0),
+            ModelName::OwnedMutex(most) => Object::Owned(Holder::of(most.get(), false)),
+            ModelName::OwnedFencedLock(most) => Object::Owned(Holder::of(most.get(), true)),
+            ModelName::Semaphore(permits) => Object::Permits(Permits::of(permits.get())),
             ModelName::MultiRegister => Object::Registers(HashMap::new(), initial.clone()),
             ModelName::Bank => Object::Unordered,
         }
     }
 
-    /// Lets the operation take effect, with this answer if it got one. Does the answer fit?
-    pub(super) fn step(&mut self, call: &Call, reply: Option<&Reply>) -> bool {
+    /// Lets the operation of this process take effect, with this answer if it got one. Does the
+    /// answer fit?
+    pub(super) fn step(&mut self, who: Process, call: &Call, reply: Option<&Reply>) -> bool {
         let done = matches!(reply, None | Some(Reply::Done));
         match (self, call) {
+            (Object::Members(members), call) => member(members, call, reply),
+            (Object::Owned(holder), call) => holder.step(who, call, reply),
+            (Object::Permits(permits), call) => permits.step(who, call, reply),
             (Object::Register(value), call) => register(value, call, reply),
-            (Object::Text(text), Call::Read { .. }) => match reply {
-                Some(Reply::Value(seen)) => *text == bytes(seen),
-                reply => matches!(reply, None | Some(Reply::Unknown)),
-            },
-            (Object::Text(text), Call::Write { value, .. }) => {
-                *text = bytes(value);
-                done
-            }
-            (Object::Text(text), Call::Append { value, .. }) => {
-                text.extend(bytes(value));
-                done
-            }
+            (Object::Text(text), call) => string(text, call, reply),
             (Object::Set(set), Call::Add { element, .. }) => {
                 set.insert(element.clone());
-                done
+                // Only reads are looked at: an add may be answered with more.
+                done || matches!(reply, Some(Reply::Changed(_)))
             }
             (Object::Set(set), Call::ReadAll { .. }) => match reply {
                 Some(Reply::Elements(seen)) => {
@@ -110,9 +114,16 @@ impl Object {
                 Some(Reply::Elements(seen)) => seen == log,
                 reply => matches!(reply, None | Some(Reply::Unknown)),
             },
+            (Object::Log(log), Call::ReadAt { position, .. }) => {
+                let entry = usize::try_from(*position).ok().and_then(|at| log.get(at));
+                got(reply, entry.cloned())
+            }
             (Object::Fenced(held, least), call) => fenced(held, least, call, reply),
             (Object::Bag(bag), call) => bag.step(call, reply),
-            (Object::Lock(held), Call::Acquire { .. }) => done && !std::mem::replace(held, true),
+            // A token says nothing here.
+            (Object::Lock(held), Call::Acquire { .. }) => {
+                (done || told(reply).is_some()) && !std::mem::replace(held, true)
+            }
             (Object::Lock(held), Call::Release { .. }) => done && std::mem::replace(held, false),
             (Object::Registers(values, initial), Call::Txn { steps }) => {
                 transaction(values, initial, steps, reply)
@@ -124,6 +135,25 @@ impl Object {
     /// Is everything explained, now that nothing follows?
     pub(super) fn is_explained(&self) -> bool {
         if let Object::Bag(bag) = self { bag.is_explained() } else { true }
+    }
+}
+
+fn string(text: &mut Vec<u8>, call: &Call, reply: Option<&Reply>) -> bool {
+    let done = matches!(reply, None | Some(Reply::Done));
+    match call {
+        Call::Read { .. } => match reply {
+            Some(Reply::Value(seen)) => *text == bytes(seen),
+            reply => matches!(reply, None | Some(Reply::Unknown)),
+        },
+        Call::Write { value, .. } => {
+            *text = bytes(value);
+            done
+        }
+        Call::Append { value, .. } => {
+            text.extend(bytes(value));
+            done
+        }
+        _ => false,
     }
 }
 
@@ -146,10 +176,29 @@ fn take_least(ranks: &mut BTreeMap<Value, usize>) -> Option<Value> {
 }
 
 /// The position or token of an answer.
-fn told(reply: Option<&Reply>) -> Option<u64> {
+pub(super) fn told(reply: Option<&Reply>) -> Option<u64> {
     match reply {
         Some(Reply::Value(Value::Int(number))) => u64::try_from(*number).ok(),
         _ => None,
+    }
+}
+
+fn member(members: &mut HashSet<Value>, call: &Call, reply: Option<&Reply>) -> bool {
+    let changed = match call {
+        Call::Add { element, .. } => members.insert(element.clone()),
+        Call::Remove { element, .. } => members.remove(element),
+        Call::Contains { element, .. } => {
+            let there = members.contains(element);
+            return match reply {
+                Some(Reply::Contains(seen)) => *seen == there,
+                reply => matches!(reply, None | Some(Reply::Unknown)),
+            };
+        }
+        _ => return false,
+    };
+    match reply {
+        Some(Reply::Changed(told)) => *told == changed,
+        reply => matches!(reply, None | Some(Reply::Done)),
     }
 }
 

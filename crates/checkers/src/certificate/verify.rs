@@ -156,7 +156,7 @@ fn one(
             Some(Reply::Value(Value::Nil)) if model == ModelName::Counter => Some(&absent),
             reply => reply,
         };
-        if !object.step(&operation.call, reply) {
+        if !object.step(operation.process, &operation.call, reply) {
             return Err(Refusal::Answer(*at));
         }
     }

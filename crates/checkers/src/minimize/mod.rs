@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use perjury_history::{Call, Operation, Outcome, Value};
+use perjury_history::{Call, Operation, Outcome, Reply, Value};
 use perjury_porcupine::Budget;
 
 use crate::linearizable::{Decision, decide};
@@ -164,13 +164,18 @@ impl Shrinking<'_> {
     /// taken to have had no effect. Whatever came before, the anchor leaves the same value, so
     /// everything after it goes on as it did.
     ///
+    /// Of one element of a set from which elements are removed, an add or remove that was just done
+    /// is such a write, and so is an add that says that the element was new. That one needs the
+    /// element to be away before it: what stands there besides the past is still in its place, or
+    /// it is the first, and the element is away at first.
+    ///
     /// For the reader's sake the last write behind the anchor of each value that the rest sees is
     /// kept, which is as legal there as any other; and an anchor that hides a swap to such a value
     /// is none. A stale read should not look like one of a value out of nowhere.
     fn behind(&self, core: &[usize], anchor: usize) -> Option<Vec<usize>> {
         let write = &self.operations[anchor];
         let (start, end) = (write.start, write.end()?);
-        if !matches!((&write.call, write.outcome()), (Call::Write { .. }, Some(Outcome::Ok(_)))) {
+        if !self.is_anchor(write) {
             return None;
         }
         let (gone, mut rest): (Vec<usize>, Vec<usize>) = core
@@ -204,6 +209,18 @@ impl Shrinking<'_> {
         }
         rest.sort_unstable();
         Some(rest)
+    }
+
+    fn is_anchor(&self, operation: &Operation) -> bool {
+        let Some(Outcome::Ok(reply)) = operation.outcome() else { return false };
+        match (&operation.call, reply) {
+            (Call::Write { .. }, _) => true,
+            (Call::Add { .. }, Reply::Changed(true))
+            | (Call::Add { .. } | Call::Remove { .. }, Reply::Done) => {
+                self.options.model == ModelName::MutableSet
+            }
+            _ => false,
+        }
     }
 
     /// What is left of a lock's `core` without all that ended before the operation `at` began, but

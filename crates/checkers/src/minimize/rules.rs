@@ -16,11 +16,19 @@
 //!   unknown value remains. The other elements stay in the same order, and what was empty stays
 //!   empty. A dequeue in doubt that took such an element is taken to have had no effect.
 //!
+//! - **A process as a whole**: all that one process asked of a lock with owners or of a semaphore.
+//!   What it held is then free; the others hold what they held, and tokens still rise.
+//! - **A section**: an acquire of such an object and the release that its process asked for next,
+//!   both answered. In between the process asked for nothing more, so it holds afterwards what it
+//!   held before, and in between less than it did. What it had left in doubt before may take effect
+//!   in between all the same: a release of it found another hold, as the section's own is given
+//!   back by its own release.
+//!
 //! Not here: a counter's increments. Each of them moves every sum after it.
 
 use std::collections::{HashMap, HashSet};
 
-use perjury_history::{Call, Key, Micro, Operation, Outcome, Reply, Value};
+use perjury_history::{Call, Key, Micro, Operation, Outcome, Process, Reply, Value};
 
 use crate::ModelName;
 
@@ -33,6 +41,8 @@ pub(super) enum Rule {
     UnseenText,
     UnseenWrites,
     WholeValue,
+    WholeProcess,
+    Section,
 }
 
 impl Rule {
@@ -48,8 +58,12 @@ impl Rule {
             | ModelName::UnorderedQueue
             | ModelName::Stack
             | ModelName::PriorityQueue => &[Rule::WholeValue, Rule::ChangesNothing, Rule::Last],
+            ModelName::OwnedMutex(_) | ModelName::OwnedFencedLock(_) | ModelName::Semaphore(_) => {
+                &[Rule::WholeProcess, Rule::Section, Rule::Last]
+            }
             ModelName::Counter
             | ModelName::Set
+            | ModelName::MutableSet
             | ModelName::Mutex
             | ModelName::FencedLock
             | ModelName::Bank
@@ -111,6 +125,12 @@ pub(super) fn removable(
                 |at: &usize| element(&operations[*at]).is_some_and(|value| values.contains(value));
             core.iter().copied().filter(of_these).collect()
         }
+        Rule::WholeProcess => {
+            let of = |at: &usize| operations[*at].process;
+            let processes: HashSet<Process> = piece.iter().map(of).collect();
+            core.iter().copied().filter(|at| processes.contains(&of(at))).collect()
+        }
+        Rule::Section => sections(core, piece, operations),
     }
 }
 
@@ -151,11 +171,14 @@ impl<'a> Census<'a> {
 /// Legal in every state, whatever it was answered.
 pub(super) fn is_blind(operation: &Operation) -> bool {
     match &operation.call {
+        // One that was told whether it changed anything fits only where it does.
+        Call::Add { .. } | Call::Remove { .. } => {
+            !matches!(operation.outcome(), Some(Outcome::Ok(Reply::Changed(_))))
+        }
         // One that was told its position fits only there.
         Call::Append { .. } => !matches!(operation.outcome(), Some(Outcome::Ok(Reply::Value(_)))),
         Call::Write { .. }
         | Call::Delete { .. }
-        | Call::Add { .. }
         | Call::Increment { .. }
         | Call::Enqueue { .. } => true,
         Call::Txn { steps } => !steps.iter().any(Micro::is_read),
@@ -166,7 +189,7 @@ pub(super) fn is_blind(operation: &Operation) -> bool {
 pub(super) fn changes_nothing(operation: &Operation) -> bool {
     operation.call.is_read_only()
         || is_unswapped(operation)
-        || matches!(operation.outcome(), Some(Outcome::Ok(Reply::Empty)))
+        || matches!(operation.outcome(), Some(Outcome::Ok(Reply::Empty | Reply::Changed(false))))
 }
 
 fn is_unswapped(operation: &Operation) -> bool {
@@ -240,6 +263,30 @@ fn is_unseen_transaction(operation: &Operation, seen: &HashMap<(&Key, &Value), u
         Micro::Read(..) => true,
         Micro::ReadList(..) | Micro::Append(..) => false,
     })
+}
+
+/// The sections of which a part is in the piece.
+fn sections(core: &[usize], piece: &[usize], operations: &[Operation]) -> HashSet<usize> {
+    let mut latest: HashMap<Process, usize> = HashMap::new();
+    let mut order: Vec<usize> = core.to_vec();
+    order.sort_by_key(|at| operations[*at].invoked);
+    let piece: HashSet<usize> = piece.iter().copied().collect();
+    let mut gone = HashSet::new();
+    for at in order {
+        let operation = &operations[at];
+        let answered = |at: usize| operations[at].end().is_some();
+        let before = latest.insert(operation.process, at).filter(|before| {
+            matches!(operations[*before].call, Call::Acquire { .. })
+                && matches!(operation.call, Call::Release { .. })
+                && answered(*before)
+                && answered(at)
+        });
+        if let Some(before) = before.filter(|before| piece.contains(before) || piece.contains(&at))
+        {
+            gone.extend([before, at]);
+        }
+    }
+    gone
 }
 
 /// The element that an operation on a queue puts in or has taken.

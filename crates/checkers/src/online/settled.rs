@@ -78,7 +78,23 @@ impl Settled {
 
 fn shift(entries: &[Value], operation: &mut Operation) -> bool {
     let Some((_, _, Outcome::Ok(reply))) = &mut operation.completion else { return true };
-    match (&operation.call, &mut *reply) {
+    match (&mut operation.call, &mut *reply) {
+        // It is answered by what is settled, so nothing else explains it.
+        (Call::ReadAt { position, .. }, Reply::Value(_) | Reply::Empty) => {
+            let behind = position.checked_sub(entries.len() as u64);
+            let settled = usize::try_from(*position).ok().and_then(|at| entries.get(at));
+            match (behind, settled) {
+                (Some(behind), _) => {
+                    *position = behind;
+                    true
+                }
+                (None, Some(entry)) if *reply == Reply::Value(entry.clone()) => {
+                    *reply = Reply::Unknown;
+                    true
+                }
+                _ => false,
+            }
+        }
         (Call::Append { .. }, Reply::Value(_)) => {
             let behind = number(reply).and_then(|at| at.checked_sub(entries.len() as u64));
             let behind = behind.and_then(|behind| i64::try_from(behind).ok());

@@ -130,8 +130,13 @@ impl Start {
                 let add = |element| (Call::Add { key: key(), element }, Reply::Done);
                 from(elements.into_iter().map(add).collect())
             }),
-            // It is refused: a bank is judged as a whole.
-            ModelName::Bank => None,
+            // What is left of these is not said by calls, or not by what calls of anybody leave:
+            // all is kept. A bank is refused, as it is judged as a whole.
+            ModelName::OwnedMutex(_)
+            | ModelName::OwnedFencedLock(_)
+            | ModelName::Semaphore(_)
+            | ModelName::MutableSet
+            | ModelName::Bank => None,
             ModelName::MultiRegister => {
                 let model = MultiRegister(initial_registers(&group, initial));
                 passage.ends(&model, translate::transactions(&group), |registers| {

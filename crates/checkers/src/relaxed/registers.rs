@@ -85,7 +85,9 @@ pub(super) fn of(operations: &[Operation], initial: &Value) -> Result<Vec<Regist
                     end: operation.end(),
                 });
             }
-            other => return Err(format!("there is a {}", other.name())),
+            other => {
+                return Err(format!("only reads and writes are compared, not {:?}", other.name()));
+            }
         }
     }
     for operation in operations {

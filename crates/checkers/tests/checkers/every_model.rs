@@ -33,7 +33,9 @@ fn both(call: Call, reply: Reply) -> Vec<Kind> {
 
 /// The models whose verdict is that of the definition: a bank's is not, as nothing is searched.
 pub fn searched() -> impl Iterator<Item = ModelName> {
-    ModelName::ALL.into_iter().filter(|model| *model != ModelName::Bank)
+    let limited = ["owned-mutex:2", "owned-fenced-lock:2", "semaphore:2"];
+    let limited = limited.map(|word| word.parse().unwrap());
+    ModelName::ALL.into_iter().filter(|model| *model != ModelName::Bank).chain(limited)
 }
 
 /// What may be asked and answered.
@@ -87,11 +89,14 @@ pub fn kinds(model: ModelName) -> Vec<Kind> {
         | ModelName::UnorderedQueue
         | ModelName::Stack
         | ModelName::PriorityQueue => kinds = queued(),
-        ModelName::Mutex => {
+        ModelName::MutableSet => kinds = members(),
+        ModelName::Mutex | ModelName::OwnedMutex(_) | ModelName::Semaphore(_) => {
             kinds.extend(both(Call::Acquire { key: x() }, done()));
             kinds.extend(both(Call::Release { key: x() }, done()));
         }
-        ModelName::FencedLock | ModelName::Log => kinds = numbered(model),
+        ModelName::FencedLock | ModelName::OwnedFencedLock(_) | ModelName::Log => {
+            kinds = numbered(model);
+        }
         ModelName::MultiRegister => kinds = transactions(),
         ModelName::Bank => {}
     }
@@ -114,11 +119,29 @@ fn queued() -> Vec<Kind> {
     kinds
 }
 
+fn members() -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    for element in [1, 2] {
+        let element = || Value::Int(element);
+        let add = || Call::Add { key: key("x"), element: element() };
+        let remove = || Call::Remove { key: key("x"), element: element() };
+        kinds.extend(both(add(), Reply::Done));
+        kinds.extend(both(remove(), Reply::Done));
+        for truth in [true, false] {
+            kinds.push((add(), ok(Reply::Changed(truth))));
+            kinds.push((remove(), ok(Reply::Changed(truth))));
+            let call = Call::Contains { key: key("x"), element: element() };
+            kinds.push((call, ok(Reply::Contains(truth))));
+        }
+    }
+    kinds
+}
+
 /// What is answered with tokens or positions.
 fn numbered(model: ModelName) -> Vec<Kind> {
     let x = || key("x");
     let mut kinds = Vec::new();
-    if model == ModelName::FencedLock {
+    if model != ModelName::Log {
         for token in 0..4 {
             kinds.push((Call::Acquire { key: x() }, saw(token)));
         }
@@ -137,6 +160,9 @@ fn numbered(model: ModelName) -> Vec<Kind> {
         let elements = shown.into_iter().map(Value::Int).collect();
         kinds.push((Call::ReadAll { key: x() }, ok(Reply::Elements(elements))));
     }
+    let at = |position| Call::ReadAt { key: x(), position };
+    kinds.extend([(at(0), saw(7)), (at(1), saw(8)), (at(0), ok(Reply::Empty))]);
+    kinds.push((at(1), ok(Reply::Empty)));
     kinds
 }
 
@@ -168,7 +194,8 @@ fn transactions() -> Vec<Kind> {
 fn history(prng: &mut Prng, kinds: &[Kind], size: u64) -> History {
     let mut made = Made::default();
     let mut open: Vec<Option<(u64, Index, Option<Outcome>)>> = vec![None, None, None];
-    let (mut issued, mut process, mut time) = (0, 0, 0);
+    let (mut issued, mut process, mut time) = (0, 3, 0);
+    let mut speakers = [0, 1, 2];
     while issued < size || open.iter().any(Option::is_some) {
         time += u64::from(prng.below(4) > 0);
         let at = prng.below(3) as usize;
@@ -178,10 +205,13 @@ fn history(prng: &mut Prng, kinds: &[Kind], size: u64) -> History {
             }
         } else if issued < size {
             let (call, outcome) = &kinds[prng.below(kinds.len() as u64) as usize];
-            // Every operation has a process of its own: nothing here asks who called.
-            let index = made.invoke(time, process, call.clone());
-            open[at] = Some((process, index, outcome.clone()));
-            (issued, process) = (issued + 1, process + 1);
+            let index = made.invoke(time, speakers[at], call.clone());
+            open[at] = Some((speakers[at], index, outcome.clone()));
+            issued += 1;
+            // Who is in doubt never speaks again.
+            if !matches!(outcome, Some(Outcome::Ok(_))) {
+                (speakers[at], process) = (process, process + 1);
+            }
         }
     }
     made.history

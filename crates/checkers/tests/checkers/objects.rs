@@ -23,6 +23,16 @@ enum State {
     Held(bool),
     /// And the last token.
     Fenced(bool, i64),
+    /// Who has a mutable set's element is not asked for: all elements.
+    Members(BTreeSet<Value>),
+    /// So many can be held: by whom, once for each time, and the last token. `shared`: by several.
+    Owned {
+        most: usize,
+        shared: bool,
+        by: Vec<u64>,
+        last: i64,
+        fenced: bool,
+    },
     Values(BTreeMap<String, Value>),
 }
 
@@ -31,6 +41,10 @@ fn initial(model: ModelName) -> State {
         ModelName::Register | ModelName::CasRegister | ModelName::Kv => State::Value(Value::Nil),
         ModelName::KvAppend => State::Text(String::new()),
         ModelName::Set => State::Set(BTreeSet::new()),
+        ModelName::MutableSet => State::Members(BTreeSet::new()),
+        ModelName::OwnedMutex(most) => owned(most.get(), false, false),
+        ModelName::OwnedFencedLock(most) => owned(most.get(), false, true),
+        ModelName::Semaphore(most) => owned(most.get(), true, false),
         ModelName::Counter => State::Sum(0),
         ModelName::Queue => State::Queue(VecDeque::new()),
         ModelName::UnorderedQueue => State::Bag(Vec::new()),
@@ -42,6 +56,10 @@ fn initial(model: ModelName) -> State {
         ModelName::MultiRegister => State::Values(BTreeMap::new()),
         ModelName::Bank => panic!("a bank's verdict is not by this definition"),
     }
+}
+
+fn owned(most: u32, shared: bool, fenced: bool) -> State {
+    State::Owned { most: most as usize, shared, by: Vec::new(), last: -1, fenced }
 }
 
 /// Is there a legal order of these operations on one object?
@@ -135,6 +153,8 @@ fn apply(operation: &Operation, state: &State) -> Vec<State> {
         }),
         (call, State::Queue(_) | State::Bag(_)) => queue(call, reply, state),
         (call, State::Stack(all) | State::Ranks(all)) => ordered(call, reply, state, all.clone()),
+        (call, State::Members(members)) => member(call, reply, members.clone()),
+        (call, State::Owned { .. }) => turn(operation.process, call, reply, state),
         (call, State::Log(_) | State::Fenced(..)) => numbered(call, reply, state),
         (Call::Acquire { .. }, State::Held(false)) => vec![State::Held(true)],
         (Call::Release { .. }, State::Held(true)) => vec![State::Held(false)],
@@ -169,6 +189,51 @@ fn transaction(
     vec![State::Values(values)]
 }
 
+fn member(call: &Call, reply: Option<&Reply>, mut members: BTreeSet<Value>) -> Vec<State> {
+    let told = match call {
+        Call::Add { element, .. } => Reply::Changed(members.insert(element.clone())),
+        Call::Remove { element, .. } => Reply::Changed(members.remove(element)),
+        Call::Contains { element, .. } => Reply::Contains(members.contains(element)),
+        call => panic!("{call}"),
+    };
+    let fits = reply.is_none_or(|reply| *reply == Reply::Done || *reply == told);
+    if fits { vec![State::Members(members)] } else { vec![] }
+}
+
+/// A lock with an owner, or a semaphore.
+fn turn(who: u64, call: &Call, reply: Option<&Reply>, state: &State) -> Vec<State> {
+    let State::Owned { most, shared, by, last, fenced } = state else { panic!("no lock") };
+    let made = |by: Vec<u64>, last: i64| State::Owned {
+        most: *most,
+        shared: *shared,
+        by,
+        last,
+        fenced: *fenced,
+    };
+    if let Call::Release { .. } = call {
+        let own = by.iter().position(|holder| *holder == who);
+        return own
+            .map(|at| made([&by[..at], &by[at + 1..]].concat(), *last))
+            .into_iter()
+            .collect();
+    }
+    if by.len() >= *most || (!shared && by.iter().any(|holder| *holder != who)) {
+        return vec![];
+    }
+    let mut holders = [by.as_slice(), &[who]].concat();
+    holders.sort_unstable();
+    // Any token that is greater, where it is not known; a holder keeps its own.
+    let tokens = if by.is_empty() { last + 1..12 } else { *last..*last + 1 };
+    let fits = |token: &i64| match reply {
+        Some(Reply::Value(told)) if *fenced => *told == Value::Int(*token),
+        _ => true,
+    };
+    match fenced {
+        true => tokens.filter(fits).map(|token| made(holders.clone(), token)).collect(),
+        false => vec![made(holders, -1)],
+    }
+}
+
 /// A log, or a lock with tokens.
 fn numbered(call: &Call, reply: Option<&Reply>, state: &State) -> Vec<State> {
     let told = |number: i64| match reply {
@@ -185,6 +250,15 @@ fn numbered(call: &Call, reply: Option<&Reply>, state: &State) -> Vec<State> {
             Some(Reply::Elements(seen)) if seen != log => vec![],
             _ => vec![state.clone()],
         },
+        (Call::ReadAt { position, .. }, State::Log(log)) => {
+            let entry = log.get(*position as usize);
+            let fits = match reply {
+                Some(Reply::Value(seen)) => entry == Some(seen),
+                Some(Reply::Empty) => entry.is_none(),
+                _ => true,
+            };
+            if fits { vec![state.clone()] } else { vec![] }
+        }
         // Any token that is greater, where it is not known.
         (Call::Acquire { .. }, State::Fenced(false, last)) => {
             let tokens = (last + 1..12).filter(|token| told(*token));

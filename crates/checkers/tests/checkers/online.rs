@@ -154,6 +154,11 @@ fn models() -> impl Iterator<Item = ModelName> {
     ModelName::ALL.into_iter().filter(|model| *model != ModelName::Bank)
 }
 
+/// The models that are simulated here. Of the others all is kept and judged at the end.
+fn simulated() -> impl Iterator<Item = ModelName> {
+    models().filter(|model| *model != ModelName::MutableSet && !model.has_owners())
+}
+
 #[test]
 fn ten_thousand_random_histories_of_every_model_are_judged_as_a_whole_is() {
     for model in models() {
@@ -185,7 +190,7 @@ fn registers_of_distinct_values_are_judged_without_a_window() {
 /// at which nothing is open.
 #[test]
 fn one_wrong_answer_in_a_long_history_is_found_when_it_is_given() {
-    for model in models() {
+    for model in simulated() {
         let mut prng = Prng(3);
         let (mut legal, mut most) = (0, 0);
         for round in 0..40 {
@@ -210,7 +215,7 @@ fn one_wrong_answer_in_a_long_history_is_found_when_it_is_given() {
 #[test]
 fn what_is_settled_is_forgotten_though_nothing_is_ever_quiet() {
     use ModelName::{FencedLock, Kv, Log, PriorityQueue, Queue, Set, Stack, UnorderedQueue};
-    for model in models() {
+    for model in simulated() {
         // Elements that come again take a search of any length, here and of the whole.
         let size = match model {
             UnorderedQueue => 120,
@@ -279,10 +284,10 @@ fn exchange(history: &mut History, prng: &mut Prng) {
 /// tells.
 #[test]
 fn busy_histories_with_an_answer_of_another_call_are_judged_as_a_whole_is() {
-    for model in models() {
+    for model in simulated() {
         let mut prng = Prng(59);
         let mut illegal = 0;
-        for round in 0..100 {
+        for round in 0..50 {
             let granted = model == ModelName::Mutex;
             let mut history = Simulated::busy(model).history(&mut prng, 40 + round % 50, granted);
             exchange(&mut history, &mut prng);
@@ -291,8 +296,8 @@ fn busy_histories_with_an_answer_of_another_call_are_judged_as_a_whole_is() {
             assert_eq!(told.verdict, wanted, "{model} {round}: {:#?}", told.proof);
             illegal += u32::from(wanted == Verdict::Invalid);
         }
-        println!("{model}: {illegal} of 100 were illegal");
-        assert!((5..=95).contains(&illegal), "{model}: {illegal}");
+        println!("{model}: {illegal} of 50 were illegal");
+        assert!((3..=47).contains(&illegal), "{model}: {illegal}");
     }
 }
 

@@ -17,10 +17,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use perjury_checkers::{Expected, ModelName, Options, judge, sentence, worst};
+use perjury_checkers::{
+    Expected, ModelName, Options, judge_with_certificate, sentence, verify, worst,
+};
 use perjury_history::{
-    Call, Cause, Event, Fault, FaultId, Finding, History, Index, Injection, Key, Micro, Outcome,
-    Reply, Truncation, Value,
+    Call, Cause, Event, Fault, FaultId, History, Index, Injection, Key, Micro, Outcome, Reply,
+    Truncation, Value, Verdict,
 };
 
 use crate::histories::Made;
@@ -160,7 +162,12 @@ fn parse_call(words: &[&str]) -> Call {
         "cas" => Call::Cas { key, from: value(2), to: value(3) },
         "append" => Call::Append { key, value: value(2) },
         "add" => Call::Add { key, element: value(2) },
+        "remove" => Call::Remove { key, element: value(2) },
+        "contains" => Call::Contains { key, element: value(2) },
         "read-all" => Call::ReadAll { key },
+        "read-at" => Call::ReadAt { key, position: words[2].parse().unwrap() },
+        "enqueue" => Call::Enqueue { key, element: value(2) },
+        "dequeue" => Call::Dequeue { key },
         "acquire" => Call::Acquire { key },
         "release" => Call::Release { key },
         "txn" => Call::Txn { steps: words[1..].iter().map(|word| step(word)).collect() },
@@ -184,6 +191,11 @@ fn parse_answer(words: &[&str]) -> Outcome {
     Outcome::Ok(match words {
         ["ok"] => Reply::Done,
         ["ok", "unknown"] => Reply::Unknown,
+        ["ok", "nothing"] => Reply::Empty,
+        ["ok", "changed"] => Reply::Changed(true),
+        ["ok", "unchanged"] => Reply::Changed(false),
+        ["ok", "there"] => Reply::Contains(true),
+        ["ok", "not-there"] => Reply::Contains(false),
         ["ok", "swapped"] => Reply::Swapped(true),
         ["ok", "not-swapped"] => Reply::Swapped(false),
         ["ok", "elements", elements @ ..] => {
@@ -200,7 +212,12 @@ fn parse_answer(words: &[&str]) -> Outcome {
 }
 
 fn show(history: &History, options: &Options) -> String {
-    let findings: Vec<Finding> = judge(history, options);
+    let (findings, certificate) = judge_with_certificate(history, options);
+    // A set's order is only a proposal.
+    if worst(&findings) == Verdict::Valid && options.model != ModelName::Set {
+        let proof = certificate.expect("what is valid has a proof");
+        assert_eq!(verify(history, options.model, &options.initial, &proof), Ok(()), "{proof:?}");
+    }
     let mut text = format!("{}: {}\n", worst(&findings), sentence(&findings, "toydb", true));
     for finding in &findings {
         writeln!(text, "{}: {}: {}", finding.checker, finding.verdict, finding.summary).unwrap();

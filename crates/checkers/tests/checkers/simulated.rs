@@ -129,6 +129,10 @@ impl Simulated {
             (model, _) if is_queue(model) => Call::Dequeue { key: x() },
             (ModelName::Mutex | ModelName::FencedLock, 0) => Call::Acquire { key: x() },
             (ModelName::Mutex | ModelName::FencedLock, _) => Call::Release { key: x() },
+            (ModelName::Log, 0) if prng.below(2) == 0 => {
+                let position = prng.below(self.elements.len() as u64 + 1);
+                Call::ReadAt { key: x(), position }
+            }
             (ModelName::Log, 0) => Call::ReadAll { key: x() },
             (ModelName::Log, _) => Call::Append { key: x(), value: fresh },
             (ModelName::Kv, 2) if prng.below(4) == 0 => Call::Delete { key: x() },
@@ -203,6 +207,11 @@ impl Simulated {
                 Reply::Done
             }
             Call::Transfer { .. } | Call::ReadAccounts => panic!("there is no bank"),
+            Call::ReadAt { position, .. } => {
+                let entry = self.elements.get(*position as usize);
+                entry.map_or(Reply::Empty, |entry| Reply::Value(entry.clone()))
+            }
+            Call::Remove { .. } | Call::Contains { .. } => panic!("{call} is not drawn"),
         })
     }
 

@@ -17,6 +17,10 @@ pub(super) struct Context<'a> {
     pub(super) dialect: &'a Dialect,
     /// `:add` occurs, so a `:read` reads all elements.
     pub(super) sets: bool,
+    /// `:append` occurs with what reads entries, so it appends to a log.
+    logs: bool,
+    /// No `:acquire` asks for a value, so a number that answers it is a token.
+    pub(super) tokens: bool,
     /// `:add` occurs and reads give numbers, so it adds a number to a counter.
     counters: bool,
     /// `:transfer` occurs, or a read gives a map: the accounts of a bank.
@@ -28,10 +32,13 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(super) fn of(entries: &[Said], format: Format, dialect: &'a Dialect) -> Context<'a> {
         let clients = || entries.iter().filter(|said| said.process != Speaker::Nemesis);
-        let adds = clients().any(|said| said.f.as_deref() == Some("add"));
+        let occurs = |word: &str| clients().any(|said| said.f.as_deref() == Some(word));
+        let adds = occurs("add");
         let invoked = || clients().filter(|said| said.kind == Kind::Invoke);
         let mut keyed = invoked().next().is_some() && invoked().all(is_keyed);
-        let counters = adds && counts(entries, keyed);
+        // Nothing is removed from a counter, and it contains nothing.
+        let elements = occurs("remove") || occurs("contains");
+        let counters = adds && !elements && counts(entries, keyed);
         let sets = adds && !counters;
         if sets {
             // An element may itself be a pair; only if the answers are `[key elements]` with a key
@@ -50,7 +57,14 @@ impl<'a> Context<'a> {
             Some("read") => said.kind == Kind::Ok && matches!(said.value, Datum::Map(_)),
             _ => false,
         });
-        Context { format, dialect, sets, counters, bank, keyed }
+        let logs = occurs("read-at") || (occurs("append") && occurs("read-all"));
+        let mut context =
+            Context { format, dialect, sets, logs, tokens: true, counters, bank, keyed };
+        let asks = |said: &Said| {
+            said.f.as_deref() == Some("acquire") && *context.bare(&said.value) != Datum::Nil
+        };
+        context.tokens = !invoked().any(asks);
+        context
     }
 
     /// The value without its key, if it has one.
@@ -112,6 +126,7 @@ const SET: &str = "set";
 const LOCK: &str = "lock";
 const COUNTER: &str = "counter";
 const QUEUE: &str = "queue";
+const LOG: &str = "log";
 
 /// The call that an invocation makes.
 pub(super) fn call(said: &Said, context: &Context<'_>) -> Result<Call, String> {
@@ -132,6 +147,13 @@ pub(super) fn call(said: &Said, context: &Context<'_>) -> Result<Call, String> {
             Call::Write { key: context.key(said, REGISTER)?, value: scalar(value, f)? }
         }
         "delete" => Call::Delete { key: context.key(said, REGISTER)? },
+        "append" if context.logs => {
+            Call::Append { key: context.key(said, LOG)?, value: element(value) }
+        }
+        "read-all" if context.logs => Call::ReadAll { key: context.key(said, LOG)? },
+        "read-at" => {
+            Call::ReadAt { key: context.key(said, LOG)?, position: position(value, "a :read-at")? }
+        }
         "append" => Call::Append { key: context.key(said, REGISTER)?, value: scalar(value, f)? },
         "cas" => match value.list() {
             Some([from, to]) => Call::Cas {
@@ -146,6 +168,8 @@ pub(super) fn call(said: &Said, context: &Context<'_>) -> Result<Call, String> {
         "enqueue" => Call::Enqueue { key: context.key(said, QUEUE)?, element: element(value) },
         "dequeue" => Call::Dequeue { key: context.key(said, QUEUE)? },
         "add" => Call::Add { key: context.key(said, SET)?, element: element(value) },
+        "remove" => Call::Remove { key: context.key(said, SET)?, element: element(value) },
+        "contains" => Call::Contains { key: context.key(said, SET)?, element: element(value) },
         "read-all" => Call::ReadAll { key: context.key(said, SET)? },
         "acquire" => Call::Acquire { key: context.key(said, LOCK)? },
         "release" => Call::Release { key: context.key(said, LOCK)? },
@@ -160,14 +184,19 @@ fn increment(value: &Datum, key: Key) -> Result<Call, String> {
     }
 }
 
+/// The position of an entry in a log.
+pub(super) fn position(value: &Datum, what: &str) -> Result<u64, String> {
+    let number = match value {
+        Datum::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| format!("{what} needs a position, a whole number from 0, not {value}"))
+}
+
 fn transfer(value: &Datum) -> Result<Call, String> {
     let shape = || format!("a :transfer needs {{:from A, :to B, :amount N}}, not {value}");
-    let Datum::Map(pairs) = value else { return Err(shape()) };
-    let field = |name: &str| {
-        let mut of_name = pairs.iter().filter(|(key, _)| key.word() == Some(name));
-        of_name.next().map(|(_, value)| value).filter(|_| of_name.next().is_none())
-    };
-    match (field("from").and_then(Datum::key), field("to").and_then(Datum::key), field("amount")) {
+    let account = |name: &str| value.field(name).and_then(Datum::key);
+    match (account("from"), account("to"), value.field("amount")) {
         (Some(from), Some(to), Some(Datum::Int(amount))) => {
             Ok(Call::Transfer { from, to, amount: *amount })
         }
@@ -183,8 +212,8 @@ fn unknown(f: &str) -> String {
             let shown = Datum::Word(f.to_owned());
             return format!(
                 "unknown operation {shown}; known are :read, :write, :cas, :append, :get, :put, \
-                 :add, :read-all, :increment, :enqueue, :dequeue, :acquire, :release, :transfer \
-                 and :txn"
+                 :delete, :add, :remove, :contains, :read-all, :read-at, :increment, :enqueue, \
+                 :dequeue, :acquire, :release, :transfer and :txn"
             );
         }
     };

@@ -55,6 +55,13 @@ impl Datum {
         }
     }
 
+    /// What a map has under this name, if it has it once.
+    pub(super) fn field(&self, name: &str) -> Option<&Datum> {
+        let Datum::Map(pairs) = self else { return None };
+        let mut of_name = pairs.iter().filter(|(key, _)| key.word() == Some(name));
+        of_name.next().map(|(_, value)| value).filter(|_| of_name.next().is_none())
+    }
+
     /// As the name of an object: `:x`, `x`, `"x"` and (JSON has no other) `1` and `"1"` are one.
     pub(super) fn key(&self) -> Option<Key> {
         match self {

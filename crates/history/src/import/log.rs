@@ -67,6 +67,7 @@ fn entry(line: u64, text: &str) -> Result<Said, String> {
         time: None,
         error: None,
         unknown: false,
+        position: None,
     };
     // A nemesis has free text behind its function: only a client's value is taken apart.
     if process == Speaker::Nemesis {

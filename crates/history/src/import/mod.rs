@@ -25,6 +25,8 @@ mod session_tests;
 mod sessions;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod word_tests;
 
 use std::fmt;
 use std::path::Path;
@@ -181,6 +183,8 @@ pub struct Imported {
     pub model: Option<String>,
     /// Entries that are no operation of a client (a nemesis') and were left out.
     pub skipped: u64,
+    /// Why a process is not the owner of what it acquires, if the file names its clients.
+    pub other_owners: Option<String>,
     /// Are the times those of the file? If not, each is the entry's position.
     pub timed: bool,
 }
@@ -212,7 +216,14 @@ fn read_text(
         let named = history.header.as_ref().map(|header| header.model.clone());
         // One that was converted without knowing its model names none.
         let model = named.filter(|model| !model.is_empty());
-        return Ok(Imported { history, format, model, skipped: 0, timed: true });
+        return Ok(Imported {
+            history,
+            format,
+            model,
+            skipped: 0,
+            other_owners: None,
+            timed: true,
+        });
     }
     let fail = |flaw: datum::Flaw| FileError::Line {
         path: path.to_owned(),

@@ -66,7 +66,18 @@ fn reply(said: &Said, call: &Call, context: &Context<'_>) -> Result<Reply, Strin
             .map(Reply::Value)
             .ok_or_else(|| format!("a register was read as {value}, which is no value of one")),
         Call::ReadAccounts => accounts(value, said.unknown),
-        Call::Dequeue { .. } => match value {
+        Call::Contains { element: asked, .. } => match value {
+            _ if said.unknown => Ok(Reply::Unknown),
+            Datum::Bool(there) => Ok(Reply::Contains(*there)),
+            Datum::List(pair) if pair.first().map(element).as_ref() == Some(asked) => {
+                match pair.as_slice() {
+                    [_, Datum::Bool(there)] => Ok(Reply::Contains(*there)),
+                    _ => Err(contained(value)),
+                }
+            }
+            _ => Err(contained(value)),
+        },
+        Call::Dequeue { .. } | Call::ReadAt { .. } => match value {
             Datum::Nil if said.error.as_ref().and_then(Datum::word) == Some(EMPTY) => {
                 Ok(Reply::Empty)
             }
@@ -79,17 +90,41 @@ fn reply(said: &Said, call: &Call, context: &Context<'_>) -> Result<Reply, Strin
             Datum::List(list) => Ok(Reply::Elements(list.iter().map(element).collect())),
             other => Err(format!("a set was read as {other}; expected its elements")),
         },
+        // Jepsen's clients answer with what was asked where there is nothing more to say.
+        Call::Add { element: asked, .. } | Call::Remove { element: asked, .. } => match value {
+            Datum::Bool(changed) if element(value) != *asked => Ok(Reply::Changed(*changed)),
+            _ => Ok(Reply::Done),
+        },
+        Call::Append { .. } if said.position.is_some() => number(said.position.as_ref()),
+        Call::Acquire { .. } => match value {
+            Datum::Int(_) if context.tokens => number(Some(value)),
+            Datum::Map(_) => value.field("fence").map_or(Ok(Reply::Done), |it| number(Some(it))),
+            _ => Ok(Reply::Done),
+        },
         Call::Cas { .. } => Ok(Reply::Swapped(true)),
         Call::Txn { steps } => transaction(value, steps, nil_is_unknown).map(Reply::Txn),
         Call::Write { .. }
         | Call::Delete { .. }
         | Call::Append { .. }
-        | Call::Add { .. }
         | Call::Increment { .. }
         | Call::Enqueue { .. }
-        | Call::Acquire { .. }
         | Call::Release { .. }
         | Call::Transfer { .. } => Ok(Reply::Done),
+    }
+}
+
+fn contained(value: &Datum) -> String {
+    format!("a :contains was answered with {value}; expected true or false")
+}
+
+/// A position or a token.
+fn number(value: Option<&Datum>) -> Result<Reply, String> {
+    match value {
+        Some(Datum::Int(number)) if *number >= 0 => Ok(Reply::Value(Value::Int(*number))),
+        other => {
+            let shown = other.map(Datum::to_string).unwrap_or_default();
+            Err(format!("a position or a token is a whole number from 0, not {shown}"))
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! From entries to a [`History`]: pairs them, gives them times, and says which model they fit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::calls::{self, Context};
-use super::datum::Flaw;
+use super::datum::{Datum, Flaw};
 use super::said::{Kind, Said, Speaker};
 use super::{Dialect, Format, Imported, NOWHERE, outcomes};
 use crate::{Call, Entry, Event, History, Index, Micro, Nanos, NodeName, Outcome, Process, Reply};
@@ -49,7 +49,34 @@ pub(super) fn record(
         history.entries.push(Entry { index, time, event: event.map_err(fail)? });
     }
     let model = model(&history.entries).map(str::to_owned);
-    Ok(Imported { history, format, model, skipped, timed: times.is_some() })
+    let other_owners = other_owners(&entries, &context);
+    Ok(Imported { history, format, model, skipped, other_owners, timed: times.is_some() })
+}
+
+/// The tests of Hazelcast's locks answer with `{:client "A", ...}`: the owner is a client that goes
+/// on under another process number after an `:info`. There a process may release what it has not
+/// acquired itself.
+fn other_owners(entries: &[Said], context: &Context<'_>) -> Option<String> {
+    let turns = || {
+        let is_turn = |said: &&Said| matches!(said.f.as_deref(), Some("acquire" | "release"));
+        entries.iter().filter(is_turn).filter_map(|said| match said.process {
+            Speaker::Client(process) => Some((process, context.bare(&said.value).field("client"))),
+            _ => None,
+        })
+    };
+    let mut processes: HashMap<String, Process> = HashMap::new();
+    let mut named: HashSet<Process> = HashSet::new();
+    for (process, client) in turns() {
+        let Some(client) = client.map(Datum::text) else { continue };
+        named.insert(process);
+        let first = *processes.entry(client.clone()).or_insert(process);
+        if first != process {
+            return Some(format!("the client {client} is process {first} and process {process}"));
+        }
+    }
+    let (unnamed, _) = turns().find(|(process, _)| !named.contains(process))?;
+    (!named.is_empty())
+        .then(|| format!("the file names clients, but not which one process {unnamed} is"))
 }
 
 fn invoke(
@@ -151,11 +178,16 @@ fn model(entries: &[Entry]) -> Option<&'static str> {
     if names == ["txn"] && entries.iter().any(has_list) {
         return Some("list-append");
     }
+    if fits(&["acquire", "release"]) && gives_tokens(entries) {
+        return Some("fenced-lock");
+    }
     [
         ("register", &["read", "write"] as &[&str]),
         ("cas-register", &["read", "write", "cas"]),
         ("kv-append", &["read", "write", "append"]),
         ("set", &["add", "read-all"]),
+        ("mutable-set", &["add", "remove", "contains"]),
+        ("log", &["append", "read-at", "read-all"]),
         ("counter", &["increment", "read"]),
         ("queue", &["enqueue", "dequeue"]),
         ("mutex", &["acquire", "release"]),
@@ -164,6 +196,22 @@ fn model(entries: &[Entry]) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(model, calls)| fits(calls).then_some(model))
+}
+
+/// Is every acquire that was answered answered with a token? Each entry stands at its index.
+fn gives_tokens(entries: &[Entry]) -> bool {
+    let acquires = |call: &Index| {
+        let asked = usize::try_from(call.0).ok().and_then(|at| entries.get(at));
+        matches!(asked, Some(Entry { event: Event::Invoke { call: Call::Acquire { .. }, .. }, .. }))
+    };
+    let mut granted = entries.iter().filter_map(|entry| match &entry.event {
+        Event::Complete { call, outcome: Outcome::Ok(reply), .. } => {
+            acquires(call).then_some(reply)
+        }
+        _ => None,
+    });
+    let is_token = |reply: &Reply| matches!(reply, Reply::Value(_));
+    granted.next().is_some_and(is_token) && granted.all(is_token)
 }
 
 /// Is it about a transaction on lists?

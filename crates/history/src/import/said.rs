@@ -44,6 +44,8 @@ pub(super) struct Said {
     pub(super) error: Option<Datum>,
     /// The read's value is not known, whatever the dialect: our own export says so.
     pub(super) unknown: bool,
+    /// Where an `:append` put its entry, in our own export.
+    pub(super) position: Option<Datum>,
 }
 
 /// Who made an entry.
@@ -79,6 +81,7 @@ fn one(line: u64, datum: Datum) -> Result<Said, String> {
         time: None,
         error: None,
         unknown: false,
+        position: None,
     };
     let mut kind = None;
     for (name, value) in pairs {
@@ -95,6 +98,7 @@ fn one(line: u64, datum: Datum) -> Result<Said, String> {
                 }
             }
             "error" => said.error = Some(value).filter(|error| *error != Datum::Nil),
+            "position" => said.position = Some(value).filter(|at| *at != Datum::Nil),
             "unknown" => said.unknown = value == Datum::Bool(true),
             // :index is the position, and the rest is nothing to a checker.
             _ => {}

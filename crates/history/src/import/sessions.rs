@@ -61,7 +61,7 @@ pub(super) fn record(mut transactions: Vec<Transaction>, format: Format) -> Impo
         push(Event::Complete { process, call, outcome, said: None });
     }
     let model = (!history.entries.is_empty()).then(|| "multi-register".to_owned());
-    Imported { history, format, model, skipped: 0, timed: false }
+    Imported { history, format, model, skipped: 0, other_owners: None, timed: false }
 }
 
 /// The objects to which 0 is written: there it is a value like any other.

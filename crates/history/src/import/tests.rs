@@ -295,6 +295,9 @@ fn the_own_export_is_read_back() {
     let done = || Outcome::Ok(Reply::Done);
     round_trip(vec![(lock("l"), done())], "mutex");
     round_trip(vec![(lock("l"), done()), (Call::Release { key: key("m") }, done())], "mutex");
+    let token = || Outcome::Ok(Reply::Value(7.into()));
+    round_trip(vec![(lock("l"), token()), (lock("m"), token())], "fenced-lock");
+    round_trip(vec![(lock("l"), token()), (lock("l"), done())], "mutex");
     let append = |name: &str| Call::Append { key: key(name), value: "x".into() };
     round_trip(vec![(append("l"), done())], "kv-append");
     let increment = |name: &str| Call::Increment { key: key(name), by: -3 };
@@ -336,7 +339,7 @@ fn the_own_export_of_lists_and_banks_is_read_back() {
     round_trip(bank, "bank");
 }
 
-fn round_trip(operations: Vec<(Call, Outcome)>, model: &str) {
+pub(super) fn round_trip(operations: Vec<(Call, Outcome)>, model: &str) {
     let mut history = History::default();
     let mut push = |event| {
         let index = crate::Index(history.entries.len() as u64);
