@@ -133,7 +133,7 @@ fn notices(evidence: &Evidence) -> Vec<Notice> {
     }
     if let Some(what) = evidence.judgement.as_ref().ok().and_then(|all| all.outside_claim.as_ref())
     {
-        let gloss = "More was broken than the database claims to survive.";
+        let gloss = "The anomaly is proved. The promise does not cover what led to it.";
         all.push(Notice::grave("Outside the claim", what).with(gloss));
     }
     all.extend(ending(evidence));

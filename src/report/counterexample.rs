@@ -1,6 +1,6 @@
 //! The anomalies of a run: the clearest one drawn and listed, the others in short.
 
-use perjury_history::{Accusation, Anomaly, Index, Outcome};
+use perjury_history::{Accusation, Anomaly, Confidence, Index, Outcome};
 use serde::Serialize;
 
 use super::bands::Bands;
@@ -38,7 +38,7 @@ pub struct Told {
     pub key: Option<String>,
     /// Who gave the answer in question.
     pub nodes: Vec<String>,
-    /// Who is held to have lied: node, and how sure that is.
+    /// Whose answer is in question: node, and how sure it is that it lied.
     pub accused: Vec<(String, &'static str)>,
     /// In words.
     pub detail: String,
@@ -129,7 +129,13 @@ fn tell(
 }
 
 fn accusation(accused: &Accusation) -> (String, &'static str) {
-    (escape::clip(accused.node.as_str(), 80), accused.confidence.name())
+    let sure = match accused.confidence {
+        Confidence::Proved => "proved to have lied",
+        Confidence::Implicated => "implicated",
+        // An honest node of an asynchronous database answers late too.
+        Confidence::Unknown => "not convicted of a lie",
+    };
+    (escape::clip(accused.node.as_str(), 80), sure)
 }
 
 fn row(witness: &Witness, accused: Option<Index>, digits: usize, values: &Values<'_>) -> Row {
