@@ -51,6 +51,8 @@ pub(super) struct Window {
     open: BTreeSet<Index>,
     /// What a log begins with.
     settled: Settled,
+    /// Were there operations that are not held any more?
+    pub(super) forgot: bool,
     /// Completions since the last judgement.
     fresh: usize,
     /// With fewer operations than this there is no use in trying to cut, or to judge.
@@ -80,6 +82,7 @@ impl Window {
             operations,
             open,
             settled: Settled::default(),
+            forgot: false,
             fresh: 0,
             cut_from: 0,
             busy_from: LEAST_BUSY,
@@ -158,7 +161,9 @@ impl Window {
         let is_settled = model.is_register()
             && self.operations.is_empty()
             && start.pending.iter().all(|operation| operation.completion.is_none());
-        is_settled.then(|| Zones::new(&start.initial, &start.pending)).flatten()
+        let mut zones = is_settled.then(|| Zones::new(&start.initial, &start.pending)).flatten()?;
+        zones.forgot = self.forgot;
+        Some(zones)
     }
 
     /// Nothing follows. Is what is left legal, and if not, what proves that? An error: the budget
@@ -205,7 +210,7 @@ impl Window {
     }
 
     fn begin(&mut self, starts: Vec<Start>) {
-        self.starts = starts;
+        (self.starts, self.forgot) = (starts, true);
         self.settled.absorb(&mut self.starts, &mut self.operations);
         (self.fresh, self.cut_from, self.judge_from) = (0, 0, 0);
         self.busy_from = LEAST_BUSY.max(2 * self.operations.len());
@@ -289,7 +294,7 @@ impl Window {
             && start.calls.is_empty()
         {
             let own = Options { initial: start.initial.clone(), ..options.clone() };
-            let mut anomaly = evidence::of(start.history(&held), &own);
+            let mut anomaly = evidence::of(start.history(&held), &own, !self.forgot);
             if start.initial != options.initial {
                 anomaly.detail.push_str(&format!(" {}", self.before()));
             }

@@ -59,7 +59,8 @@ pub(super) struct Zones {
     ends: Vec<(u64, Value)>,
     /// When to forget.
     full: usize,
-    forgot: bool,
+    /// Were there operations that are not held any more?
+    pub(super) forgot: bool,
 }
 
 struct Cluster {
@@ -301,7 +302,7 @@ impl Zones {
 
     fn proved(&self, operations: Vec<Operation>, options: &Options) -> Anomaly {
         let own = Options { initial: self.initial.clone(), ..options.clone() };
-        let mut anomaly = evidence::of(operations, &own);
+        let mut anomaly = evidence::of(operations, &own, !self.forgot);
         if let (true, Some(key)) = (self.initial != options.initial, &anomaly.key) {
             let before = format!(" Before them {key} can only have held {}.", self.initial);
             anomaly.detail.push_str(&before);
@@ -311,14 +312,12 @@ impl Zones {
 
     /// A read of what nobody can have written.
     fn unknown(&self, read: &Operation, key: &Key) -> Anomaly {
-        let (kind, why) = match self.forgot {
-            false => (AnomalyKind::PhantomValue, "nobody had written it"),
-            true => {
-                let why = "nobody had written it, or it had been replaced before the read began";
-                (AnomalyKind::NonLinearizable, why)
+        match self.forgot {
+            false => {
+                evidence::of_read(read, key, AnomalyKind::PhantomValue, "nobody had written it")
             }
-        };
-        evidence::of_read(read, key, kind, why)
+            true => evidence::of_unknown(read, key),
+        }
     }
 
     /// Goes on with the operations that stand for all that there were.
@@ -330,7 +329,9 @@ impl Zones {
         operations.extend(self.open.values().map(|operation| (**operation).clone()));
         operations.sort_by_key(|operation| operation.invoked);
         operations.dedup_by_key(|operation| operation.invoked);
-        Window::new(Some(key.clone()), &self.initial, operations, open)
+        let mut window = Window::new(Some(key.clone()), &self.initial, operations, open);
+        window.forgot = self.forgot;
+        window
     }
 }
 

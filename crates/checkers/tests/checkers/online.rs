@@ -2,7 +2,8 @@
 
 use perjury_checkers::{ModelName, Online, Options, Proof, judge, worst};
 use perjury_history::{
-    Call, Cause, Entry, Event, Finding, History, Index, Outcome, Reply, Value, Verdict,
+    AnomalyKind, Call, Cause, Entry, Event, Finding, History, Index, Operation, Outcome, Reply,
+    Value, Verdict, pair,
 };
 
 use crate::every_model::kinds;
@@ -138,8 +139,35 @@ fn assert_agrees(history: &History, model: ModelName) -> Verdict {
             history.entries.iter().filter(|entry| matches!(entry.event, Event::Invoke { .. }));
         let calls: Vec<Index> = calls.map(|entry| entry.index).collect();
         assert!(proof.anomaly.witnesses.iter().all(|at| calls.contains(at)), "{}", shown());
+        if proof.anomaly.kind == AnomalyKind::PhantomValue {
+            assert!(!was_written(history, proof), "{}", shown());
+        }
     }
     wanted
+}
+
+/// Was the value that a register is said to be read with written to it by then, for all that is
+/// known? Of a set or a collection nothing is said here.
+fn was_written(history: &History, proof: &Proof) -> bool {
+    let operations = pair(&history.entries).unwrap();
+    let cited = |one: &&Operation| proof.anomaly.witnesses.contains(&one.invoked);
+    let read = operations.iter().filter(cited).find_map(|one| match one.outcome() {
+        Some(Outcome::Ok(Reply::Value(value))) => Some((one, value)),
+        _ => None,
+    });
+    let Some((read, value)) = read else { return false };
+    let (key, end) = (read.call.key(), read.end().unwrap_or(u64::MAX));
+    operations.iter().filter(|one| one.start <= end).any(|one| match &one.call {
+        Call::Write { value: to, .. } | Call::Cas { to, .. } => {
+            one.call.key() == key
+                && to == value
+                && !matches!(
+                    one.outcome(),
+                    Some(Outcome::Fail(_) | Outcome::Ok(Reply::Swapped(false)))
+                )
+        }
+        _ => false,
+    })
 }
 
 /// As it is when the file of a run breaks off anywhere.
