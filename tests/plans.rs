@@ -57,10 +57,7 @@ fn etcd_on_five_nodes_with_ipv6() {
 
 #[test]
 fn hotstuff_on_five_nodes() {
-    let database = hotstuff::Hotstuff::with_program(
-        hotstuff::Options::default(),
-        "/built/hotstuff-node".into(),
-    );
+    let database = hotstuff::Options::default().build_with("/built/hotstuff-node".into());
     golden_of("hotstuff", &database, &topology("10.0.0."));
     // A replica has its own secret, and nobody else's is in any of its files.
     let nodes = topology("10.0.0.");

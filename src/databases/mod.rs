@@ -13,6 +13,7 @@ mod plan;
 pub mod postgres;
 #[cfg(feature = "db-redis")]
 pub mod redis;
+pub mod replicas;
 mod sign;
 pub mod toy;
 mod wire;
@@ -209,7 +210,7 @@ impl Spec {
         match self {
             #[cfg(feature = "db-etcd")]
             Spec::Etcd(options) => Arc::new(etcd::Etcd::new(options.clone())),
-            Spec::Hotstuff(options) => Arc::new(hotstuff::Hotstuff::new(options.clone())),
+            Spec::Hotstuff(options) => Arc::new(options.clone().build()),
             #[cfg(feature = "db-postgres")]
             Spec::Postgres(options) => Arc::new(postgres::Postgres::new(options.clone())),
             #[cfg(feature = "db-redis")]
