@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use perjury::databases::{Database, Spec, etcd, hotstuff, postgres, redis};
+use perjury::databases::{Database, Spec, etcd, hotstuff, malachite, postgres, redis};
 use perjury_agent::protocol::Write;
 use perjury_history::{Node, Topology};
 
@@ -71,6 +71,12 @@ fn hotstuff_on_five_nodes() {
         let known = files(at).iter().any(|(_, text)| text.contains(&secret(other)));
         assert_eq!(known, at == other, "{at} {other}");
     }
+}
+
+#[test]
+fn malachite_on_five_nodes() {
+    let database = malachite::Options::default().build_with("/built/malachite-node".into());
+    golden_of("malachite", &database, &topology("10.0.0."));
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use perjury::databases::hotstuff;
 use perjury::databases::replicas::{self, Server};
+use perjury::databases::{hotstuff, malachite};
 use perjury_history::{Call, Event, LieTold, NodeName, Outcome, Reply};
 
 use super::common::Ended;
@@ -122,4 +122,9 @@ fn the_link_is_noticed_and_nothing_false_is_answered(
 #[test]
 fn the_same_link_before_hotstuff_is_noticed_and_nothing_false_is_answered() {
     the_link_is_noticed_and_nothing_false_is_answered(&hotstuff::SERVER, "real-bft", 85);
+}
+
+#[test]
+fn the_same_link_before_malachite_is_noticed_and_nothing_false_is_answered() {
+    the_link_is_noticed_and_nothing_false_is_answered(&malachite::SERVER, "real-tendermint", 79);
 }
