@@ -6,7 +6,7 @@ AGENT_TARGET := x86_64-unknown-linux-gnu
 AGENT := target/$(AGENT_TARGET)/agent/perjury-agent
 PERJURY := target/release/perjury
 
-.PHONY: demo test verify fix bench exhaustive agent build hotstuff setup-build setup-demo setup-test \
+.PHONY: demo test verify fix bench exhaustive agent build hotstuff malachite setup-build setup-demo setup-test \
 	clean-room
 
 demo: setup-demo build
@@ -43,6 +43,11 @@ agent:
 # A server on hotstuff_rs, to be tested: static, for any node. `build` and `test` never need it.
 hotstuff: setup-build
 	cd targets/hotstuff && RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release \
+		--locked --target $(AGENT_TARGET) --target-dir target
+
+# The same on Malachite's consensus.
+malachite: setup-build
+	cd targets/malachite && RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release \
 		--locked --target $(AGENT_TARGET) --target-dir target
 
 setup-build setup-demo setup-test:

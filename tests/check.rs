@@ -49,6 +49,7 @@ fn the_published_bundles_are_judged_as_the_readme_says() {
     bench.perjury(&["check", "bundles/etcd-lying-link", "--json"]).expect(1, &lied);
     let masked = ["valid (cas-register", "No anomaly"];
     bench.perjury(&["check", "bundles/hotstuff-lying-link"]).expect(0, &masked);
+    bench.perjury(&["check", "bundles/malachite-lying-link"]).expect(0, &masked);
 }
 
 #[test]

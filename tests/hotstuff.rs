@@ -12,7 +12,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use common::Bench;
-use perjury::databases::hotstuff::{Answers, CLIENT_PORT, Hotstuff, Options, Reads};
+use perjury::databases::hotstuff::Options;
+use perjury::databases::replicas::{Answers, CLIENT_PORT, Reads};
 use perjury::databases::{Client, Database, Refusal};
 use perjury_history::{Call, Node, Reply, Topology, Value};
 use serde_json::{Value as Json, json};
@@ -54,7 +55,7 @@ fn start(net: u8, count: usize, script: Script) -> Replicas {
 
 impl Replicas {
     async fn client(&self, options: Options) -> Box<dyn Client> {
-        let database = Hotstuff::with_program(options, "/none".into());
+        let database = options.build_with("/none".into());
         database.connect(&self.topology.nodes[0], &self.topology).await.unwrap()
     }
 

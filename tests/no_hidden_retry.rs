@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use perjury::databases::{Client, Database, Refusal, Spec, etcd, hotstuff, postgres, redis};
+use perjury::databases::{
+    Client, Database, Refusal, Spec, etcd, hotstuff, postgres, redis, replicas,
+};
 use perjury_history::{Call, Node, Reply, Topology, Value};
 
 const PASS: u8 = 0;
@@ -304,7 +306,7 @@ fn replica(listen: SocketAddr) {
 
 #[tokio::test]
 async fn the_hotstuff_client_sends_each_call_once() {
-    let (real, front) = (address(18, hotstuff::CLIENT_PORT), address(17, hotstuff::CLIENT_PORT));
+    let (real, front) = (address(18, replicas::CLIENT_PORT), address(17, replicas::CLIENT_PORT));
     replica(real);
     let proxy = Proxy::start(front, real);
     let database = Spec::Hotstuff(hotstuff::Options::default()).build();

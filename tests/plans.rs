@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use perjury::databases::{Database, Spec, etcd, hotstuff, postgres, redis};
+use perjury::databases::{Database, Spec, etcd, hotstuff, malachite, postgres, redis};
 use perjury_agent::protocol::Write;
 use perjury_history::{Node, Topology};
 
@@ -57,10 +57,7 @@ fn etcd_on_five_nodes_with_ipv6() {
 
 #[test]
 fn hotstuff_on_five_nodes() {
-    let database = hotstuff::Hotstuff::with_program(
-        hotstuff::Options::default(),
-        "/built/hotstuff-node".into(),
-    );
+    let database = hotstuff::Options::default().build_with("/built/hotstuff-node".into());
     golden_of("hotstuff", &database, &topology("10.0.0."));
     // A replica has its own secret, and nobody else's is in any of its files.
     let nodes = topology("10.0.0.");
@@ -74,6 +71,12 @@ fn hotstuff_on_five_nodes() {
         let known = files(at).iter().any(|(_, text)| text.contains(&secret(other)));
         assert_eq!(known, at == other, "{at} {other}");
     }
+}
+
+#[test]
+fn malachite_on_five_nodes() {
+    let database = malachite::Options::default().build_with("/built/malachite-node".into());
+    golden_of("malachite", &database, &topology("10.0.0."));
 }
 
 #[test]

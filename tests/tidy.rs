@@ -67,7 +67,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["src/cli/"]),
     ("hyper", &["src/databases/etcd/"]),
     ("tokio_postgres", &["src/databases/postgres/"]),
-    ("ed25519_compact", &["src/databases/hotstuff/"]),
+    ("ed25519_compact", &["src/databases/replicas/"]),
     // Its parent module has the same name in its registry.
     ("redis", &["src/databases/redis/", "src/databases/mod.rs"]),
 ];

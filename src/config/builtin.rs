@@ -63,6 +63,7 @@ declarations! {
     Database "databases":
         "etcd" "etcd-serializable"
         "hotstuff" "hotstuff-published" "hotstuff-quorum-reads" "hotstuff-single-reads"
+        "malachite" "malachite-single-reads"
         "postgres" "postgres-async" "postgres-async-commit" "postgres-checksums"
         "postgres-standby-reads" "postgres-sync" "redis"
         "toy" "toy-stale-reads" "toy-lost-writes" "toy-split-brain" "toy-duplicate-apply"
@@ -73,7 +74,7 @@ declarations! {
         "etcd-db-rot" "etcd-wal-rot" "false-promises" "flip-flop" "liars" "lying-link"
         "malicious-primary" "memory" "none" "partisan" "partitions" "pauses" "replays" "upsets"
         "wire";
-    Suite "suites": "demo" "demo-docker" "hotstuff" "toy";
+    Suite "suites": "demo" "demo-docker" "hotstuff" "malachite" "toy";
 }
 
 /// The text of a declaration that comes with the program.

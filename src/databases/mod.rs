@@ -8,11 +8,13 @@
 #[cfg(feature = "db-etcd")]
 pub mod etcd;
 pub mod hotstuff;
+pub mod malachite;
 mod plan;
 #[cfg(feature = "db-postgres")]
 pub mod postgres;
 #[cfg(feature = "db-redis")]
 pub mod redis;
+pub mod replicas;
 mod sign;
 pub mod toy;
 mod wire;
@@ -193,6 +195,8 @@ pub enum Spec {
     Etcd(etcd::Options),
     /// `hotstuff_rs` 0.4, a Byzantine fault tolerant library, with a server of ours on top.
     Hotstuff(hotstuff::Options),
+    /// Malachite's consensus 0.5, Tendermint's algorithm, with a server of ours around it.
+    Malachite(malachite::Options),
     /// PostgreSQL 15, alone or with standbys.
     #[cfg(feature = "db-postgres")]
     Postgres(postgres::Options),
@@ -209,7 +213,8 @@ impl Spec {
         match self {
             #[cfg(feature = "db-etcd")]
             Spec::Etcd(options) => Arc::new(etcd::Etcd::new(options.clone())),
-            Spec::Hotstuff(options) => Arc::new(hotstuff::Hotstuff::new(options.clone())),
+            Spec::Hotstuff(options) => Arc::new(options.clone().build()),
+            Spec::Malachite(options) => Arc::new(options.clone().build()),
             #[cfg(feature = "db-postgres")]
             Spec::Postgres(options) => Arc::new(postgres::Postgres::new(options.clone())),
             #[cfg(feature = "db-redis")]

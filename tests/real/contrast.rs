@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use perjury::databases::replicas::{self, Server};
+use perjury::databases::{hotstuff, malachite};
 use perjury_history::{Call, Event, LieTold, NodeName, Outcome, Reply};
 
 use super::common::Ended;
@@ -89,26 +91,40 @@ fn one_lying_link_makes_healthy_nodes_of_etcd_answer_two_values_at_one_revision(
     assert!(is_proved(&ended, "divergence", proved[0]));
 }
 
-#[test]
-fn the_same_link_before_hotstuff_is_noticed_and_nothing_false_is_answered() {
-    let built = perjury::databases::hotstuff::program();
+/// The same link before a server of a library that claims to bear lies.
+fn the_link_is_noticed_and_nothing_false_is_answered(
+    server: &'static Server,
+    cluster: &'static str,
+    net: u8,
+) {
+    let built = replicas::program(server);
     if !built.is_file() {
-        eprintln!("SKIPPED: {} is not there; run `make hotstuff`", built.display());
+        eprintln!("SKIPPED: {} is not there; run `make {}`", built.display(), server.name);
         return;
     }
-    let Some(nodes) = Nodes::up("real-bft", 85, false) else { return };
-    let ended = nodes.test(&format!("--database hotstuff {WORDS}"));
+    let Some(nodes) = Nodes::up(cluster, net, false) else { return };
+    let ended = nodes.test(&format!("--database {} {WORDS}", server.name));
     ended.expect(0, &["valid: No anomaly"]);
     let lies: Vec<LieTold> = ledger(&nodes, "lies.jsonl");
     the_one_link(&lies);
     assert!(said(&nodes).values().all(|values| values.len() == 1));
     // Whoever was lied to wrote it down.
-    let signs = perjury::databases::Spec::Hotstuff(Default::default()).build().signs();
     let run = nodes.bench.latest();
     let logs = ["n1", "n2", "n3", "n4", "n5"].map(|name| {
-        std::fs::read_to_string(run.join(format!("nodes/{name}/hotstuff.log"))).unwrap()
+        let log = format!("nodes/{name}/{}.log", server.name);
+        std::fs::read_to_string(run.join(log)).unwrap()
     });
     let mut lines = logs.iter().flat_map(|log| log.lines());
-    let noticed = lines.any(|line| signs.iter().any(|sign| sign.is_in(line)));
+    let noticed = lines.any(|line| server.signs.iter().any(|sign| sign.is_in(line)));
     assert!(noticed, "{} lies", lies.len());
+}
+
+#[test]
+fn the_same_link_before_hotstuff_is_noticed_and_nothing_false_is_answered() {
+    the_link_is_noticed_and_nothing_false_is_answered(&hotstuff::SERVER, "real-bft", 85);
+}
+
+#[test]
+fn the_same_link_before_malachite_is_noticed_and_nothing_false_is_answered() {
+    the_link_is_noticed_and_nothing_false_is_answered(&malachite::SERVER, "real-tendermint", 79);
 }

@@ -1,5 +1,5 @@
 //! How the server of `targets/hotstuff` says that it was told what is not so. Each line is written
-//! by `Journal::rejected`.
+//! by `Journal::rejected` of `targets/replica`.
 //!
 //! Not here: a block that is rejected. The published library's own block sync sends such ones.
 

@@ -17,11 +17,12 @@ use hotstuff_rs::types::crypto_primitives::{CryptoHasher, Digest, VerifyingKey};
 use hotstuff_rs::types::data_types::{CryptoHash, Data, Datum};
 use hotstuff_rs::types::update_sets::AppStateUpdates;
 
-use crate::journal::Journal;
-use crate::machine::{self, outcome_key};
-use crate::pool::Pool;
+use replica::journal::Journal;
+use replica::machine::{self, outcome_key};
+use replica::pool::Pool;
+use replica::transaction::{Transaction, decode, encode};
+
 use crate::store::Store;
-use crate::transaction::{Transaction, decode, encode};
 
 /// A block holds no more transactions than this: at most about 4 MiB.
 const MOST_IN_BLOCK: usize = 256;
@@ -112,7 +113,7 @@ impl KeyValue {
                 tree.block_justify(&block).ok().filter(|pc| !pc.is_genesis_pc()).map(|pc| pc.block);
             ancestors += 1;
         }
-        self.pool.len() > 0
+        !self.pool.is_empty()
     }
 
     /// The transactions of a block, if they may be carried out.

@@ -5,16 +5,11 @@
 //! ([`clients`]). It is made to be tested, not to be used.
 
 mod app;
-mod clients;
-mod config;
-mod journal;
-mod machine;
+mod committed;
 mod network;
-mod pool;
 mod store;
-mod transaction;
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,39 +23,47 @@ use hotstuff_rs::replica::{Configuration, Replica, ReplicaSpec};
 use hotstuff_rs::types::data_types::{BlockHeight, BufferSize, ChainID, EpochLength, Power};
 use hotstuff_rs::types::update_sets::AppStateUpdates;
 use hotstuff_rs::types::validator_set::{ValidatorSet, ValidatorSetState};
+use replica::clients;
+use replica::config::{Resolved, load};
+use replica::journal::Journal;
+use replica::pool::Pool;
+use replica::start::{draw, start};
+use replica::transaction::Transaction;
+use serde::Deserialize;
 
-use crate::config::Resolved;
-use crate::journal::Journal;
-use crate::pool::Pool;
 use crate::store::Store;
 
 /// What `--version` says: this program's version and that of what is under test.
 const VERSION: &str = concat!("hotstuff-node ", env!("CARGO_PKG_VERSION"), ", hotstuff_rs 0.4.0");
 
+/// What hotstuff_rs wants to know besides.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Timing {
+    /// After how many views all replicas meet in one.
+    epoch: u32,
+    /// How long a view may last. hotstuff_rs 0.4.0 counts whole seconds only
+    /// (`pacemaker/implementation.rs`, `as_secs`), and a fraction is lost.
+    view_seconds: u64,
+    /// How long a block is looked at before it is voted for, in milliseconds.
+    pace_ms: u64,
+    /// Is the block sync of hotstuff_rs mended (see `store`)?
+    mend_block_sync: bool,
+}
+
+/// A replica's configuration with its keys.
+type Own = Resolved<Timing>;
+
 fn main() -> ExitCode {
-    let argument = std::env::args().nth(1);
-    match argument.as_deref() {
-        Some("--version") => {
-            println!("{VERSION}");
-            ExitCode::SUCCESS
-        }
-        Some(path) => match run(Path::new(path)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("hotstuff-node: {path}: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        None => {
-            eprintln!("usage: hotstuff-node CONFIG.json | --version");
-            ExitCode::from(64)
-        }
-    }
+    start("hotstuff-node", VERSION, run)
 }
 
 fn run(path: &Path) -> io::Result<()> {
-    let own = config::load(path)?;
-    let (sync, mend_block_sync) = (own.config.sync, own.config.mend_block_sync);
+    let own: Own = load(path)?;
+    if own.config.protocol.epoch == 0 || own.config.protocol.view_seconds == 0 {
+        return Err(io::Error::other("epoch and view-seconds are at least 1"));
+    }
+    let (sync, mend_block_sync) = (own.config.sync, own.config.protocol.mend_block_sync);
     let options = store::Options { sync, mend_block_sync };
     let store = Store::open(&own.config.store, options)?;
     let camera = BlockTreeCamera::new(store.clone());
@@ -76,7 +79,7 @@ fn run(path: &Path) -> io::Result<()> {
     }
     journal.say(VERSION);
     let pool = Arc::new(Pool::default());
-    let links = network::Links::open(&own, Arc::clone(&pool), Arc::clone(&journal))?;
+    let messages = network::Messages::open(&own, Arc::clone(&pool), Arc::clone(&journal))?;
     let (committed, commits) = channel();
     let following = Follower {
         next: next_height(&camera)?,
@@ -87,28 +90,29 @@ fn run(path: &Path) -> io::Result<()> {
     thread::spawn(move || following.follow(&commits));
     let telling = Arc::clone(&journal);
     thread::spawn(move || telling.tell_figures());
-    let _replica = start(&own, store, links.clone(), &pool, &journal, committed);
+    let _replica = start_replica(&own, store, messages.clone(), &pool, &journal, committed);
+    let keys = own.keys.clone();
     clients::serve(clients::Desk {
         own,
         boot: draw()?,
         next: AtomicU64::new(0),
         pool,
-        links,
-        camera,
+        links: messages.links(),
+        committed: committed::Blocks::new(camera, &keys),
         journal,
     })
 }
 
 /// Starts the threads of hotstuff_rs.
-fn start(
-    own: &Resolved,
+fn start_replica(
+    own: &Own,
     store: Store,
-    links: network::Links,
+    messages: network::Messages,
     pool: &Arc<Pool>,
     journal: &Arc<Journal>,
     committed: std::sync::mpsc::Sender<()>,
 ) -> Replica<Store> {
-    let config = &own.config;
+    let config = &own.config.protocol;
     let configuration = Configuration::builder()
         .me(own.secret.clone())
         .chain_id(ChainID::new(1))
@@ -136,16 +140,16 @@ fn start(
             replicas: Arc::new(own.keys.clone()),
             journal: Arc::clone(journal),
             pace: Duration::from_millis(config.pace_ms),
-            idle: Duration::from_millis(config.idle_ms),
+            idle: Duration::from_millis(own.config.idle_ms),
         })
-        .network(links)
+        .network(messages)
         .kv_store(store)
         .configuration(configuration)
         .on_commit_block(move |_| {
             // Whoever follows lives as long as the process.
             let _gone = committed.send(());
         })
-        .on_start_view(move |event| viewing.view.store(event.view.int(), Relaxed))
+        .on_start_view(move |event| viewing.enter(event.view.int()))
         .on_view_timeout(move |event| {
             ending.timeouts.fetch_add(1, Relaxed);
             ending.say(&format!("timeout of view {}", event.view));
@@ -182,7 +186,7 @@ impl Follower {
     }
 
     /// The transactions of the next block, if it is committed.
-    fn content(&self) -> Option<Vec<transaction::Transaction>> {
+    fn content(&self) -> Option<Vec<Transaction>> {
         let state = self.camera.snapshot();
         let block = state.block_at_height(self.next).ok()??;
         let datum = state.block_datum(&block, 0)?;
@@ -199,11 +203,4 @@ fn next_height(camera: &BlockTreeCamera<Store>) -> io::Result<BlockHeight> {
     };
     let height = state.block_height(&block).map_err(broken)?;
     Ok(height.map_or(BlockHeight::new(0), |height| height + 1))
-}
-
-/// A number that no other start has.
-fn draw() -> io::Result<u64> {
-    let mut bytes = [0; 8];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(u64::from_be_bytes(bytes))
 }

@@ -4,11 +4,6 @@
 //! in, what it is locked on, and the blocks. So a batch is in the log, and with `sync` on the disk,
 //! before `write` returns.
 //!
-//! A record is a length with a checksum of its own, a checksum of the batch, and the batch;
-//! checksums are the first bytes of a SHA-256. A last record that breaks off was never acknowledged
-//! and is cut away; a wrong checksum is damage, and the replica refuses to start. The length has
-//! its own, since a damaged one could make the rest of the log look like such a last record.
-//!
 //! hotstuff_rs 0.4.0 loses the content of every block that it reads back whole: `KVGet::block_data`
 //! (`block_tree/pluggables.rs`) walks through an iterator to look for what is missing and collects
 //! the data from the same, now empty, iterator. So its block sync sends blocks without content, and
@@ -17,19 +12,14 @@
 //! as it is.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hotstuff_rs::block_tree::pluggables::{KVGet, KVGetError, KVStore, Key, WriteBatch};
-use hotstuff_rs::types::crypto_primitives::{CryptoHasher, Digest};
 use hotstuff_rs::types::data_types::{CryptoHash, Data};
-
-use crate::transaction::{decode, encode};
-
-/// The length, its checksum, and the checksum of the batch.
-const HEAD: usize = 4 + 4 + 8;
+use replica::log::Log;
+use replica::transaction::{decode, encode};
 
 type Map = HashMap<Vec<u8>, Vec<u8>>;
 
@@ -39,7 +29,7 @@ pub struct Store(Arc<Mutex<Inner>>);
 
 struct Inner {
     map: Map,
-    log: File,
+    log: Log,
     options: Options,
 }
 
@@ -58,60 +48,15 @@ impl Store {
     /// # Errors
     /// The file cannot be used, or is damaged: where, is said.
     pub fn open(path: &Path, options: Options) -> io::Result<Store> {
-        let mut log =
-            File::options().create(true).read(true).write(true).truncate(false).open(path)?;
-        let mut bytes = Vec::new();
-        log.read_to_end(&mut bytes)?;
-        let (map, whole) = replay(&bytes)?;
-        log.set_len(whole as u64)?;
-        log.seek(SeekFrom::End(0))?;
+        let mut map = Map::new();
+        let log = Log::open(path, options.sync, |body| {
+            decode::<Batch>(body).map(|batch| batch.apply(&mut map)).is_some()
+        })?;
         Ok(Store(Arc::new(Mutex::new(Inner { map, log, options }))))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What the log says, and how many of its bytes are whole records.
-fn replay(bytes: &[u8]) -> io::Result<(Map, usize)> {
-    let mut map = Map::new();
-    let mut at = 0;
-    while let Some(head) = bytes.get(at..at + HEAD) {
-        let damaged = || {
-            let what = format!("the log is damaged at byte {at}: the checksum does not match");
-            io::Error::new(io::ErrorKind::InvalidData, what)
-        };
-        if checksum::<4>(&head[..4]) != head[4..8] {
-            return Err(damaged());
-        }
-        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let Some(body) = bytes.get(at + HEAD..at + HEAD + length) else { break };
-        if checksum::<8>(body) != head[8..] {
-            return Err(damaged());
-        }
-        let batch: Batch = decode(body).ok_or_else(damaged)?;
-        batch.apply(&mut map);
-        at += HEAD + length;
-    }
-    Ok((map, at))
-}
-
-fn checksum<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut sum = [0; N];
-    sum.copy_from_slice(&CryptoHasher::digest(bytes)[..N]);
-    sum
-}
-
-impl Inner {
-    fn append(&mut self, body: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(body.len()).map_err(io::Error::other)?;
-        let mut record = length.to_be_bytes().to_vec();
-        record.extend(checksum::<4>(&record));
-        record.extend(checksum::<8>(body));
-        record.extend(body);
-        self.log.write_all(&record)?;
-        if self.options.sync { self.log.sync_data() } else { Ok(()) }
     }
 }
 
@@ -153,7 +98,7 @@ impl KVStore for Store {
 
     fn write(&mut self, batch: Batch) {
         let mut inner = self.inner();
-        if let Err(error) = inner.append(&encode(&batch)) {
+        if let Err(error) = inner.log.append(&encode(&batch)) {
             // hotstuff_rs knows no failing store, and going on would forget a vote.
             eprintln!("the log cannot be written: {error}; the replica ends");
             std::process::exit(1);
@@ -163,8 +108,7 @@ impl KVStore for Store {
 
     fn clear(&mut self) {
         let mut inner = self.inner();
-        let emptied = inner.log.set_len(0).and_then(|()| inner.log.rewind());
-        if let Err(error) = emptied {
+        if let Err(error) = inner.log.clear() {
             eprintln!("the log cannot be emptied: {error}; the replica ends");
             std::process::exit(1);
         }
@@ -245,35 +189,6 @@ mod tests {
         let store = Store::open(&path, MENDED).unwrap();
         assert_eq!(store.get(b"a"), Some(b"3".to_vec()));
         assert_eq!(store.get(b"b"), None);
-    }
-
-    #[test]
-    fn a_record_that_breaks_off_is_cut_away_and_overwritten() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        drop(filled(&path));
-        let bytes = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        let mut store = Store::open(&path, MENDED).unwrap();
-        assert_eq!(store.get(b"a"), Some(b"1".to_vec()));
-        store.write(batch(&[("c", "4")], &[]));
-        drop(store);
-        let store = Store::open(&path, MENDED).unwrap();
-        assert_eq!(store.get(b"b"), Some(b"2".to_vec()));
-        assert_eq!(store.get(b"c"), Some(b"4".to_vec()));
-    }
-
-    #[test]
-    fn every_flipped_bit_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        drop(filled(&path));
-        let bytes = std::fs::read(&path).unwrap();
-        for at in 0..bytes.len() * 8 {
-            let mut damaged = bytes.clone();
-            damaged[at / 8] ^= 1 << (at % 8);
-            assert!(replay(&damaged).is_err(), "bit {at}");
-        }
     }
 
     #[test]

@@ -37,10 +37,12 @@ impl Cluster {
             let epoch = var("EPOCH").unwrap_or(epoch);
             let config = json!({
                 "me": at, "replicas": replicas, "secret": path("secret"), "store": path("store"),
-                "epoch": epoch, "view-seconds": var("VIEW").unwrap_or(1),
-                "pace-ms": var("PACE").unwrap_or(20), "idle-ms": var("IDLE").unwrap_or(100),
-                "sync": var("SYNC").unwrap_or(0) == 1,
-                "mend-block-sync": var("MEND").unwrap_or(1) == 1,
+                "idle-ms": var("IDLE").unwrap_or(100), "sync": var("SYNC").unwrap_or(0) == 1,
+                "protocol": {
+                    "epoch": epoch, "view-seconds": var("VIEW").unwrap_or(1),
+                    "pace-ms": var("PACE").unwrap_or(20),
+                    "mend-block-sync": var("MEND").unwrap_or(1) == 1,
+                },
             });
             std::fs::write(path("config"), config.to_string()).unwrap();
         }

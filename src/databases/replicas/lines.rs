@@ -13,7 +13,7 @@ use super::super::Refusal;
 /// No answer is longer: a set of some hundred thousand elements.
 const MOST: u64 = 64 << 20;
 
-/// What a replica answers; `targets/hotstuff/src/clients.rs` has the other end of it.
+/// What a replica answers; `targets/replica/src/clients.rs` has the other end of it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Answer {

@@ -5,7 +5,7 @@
 //! changes nothing. So a lying home can keep a transaction back, which is a doubt, but cannot make
 //! the client believe what no honest replica says.
 //!
-//! | answer | is | source in `targets/hotstuff` |
+//! | answer | is | source in `targets/replica` |
 //! |---|---|---|
 //! | `refused` | definite | `clients.rs`, `carry_out`: before it is signed or told to anybody |
 //! | `undecided` | in doubt | `clients.rs`, `wait`: it stays in the pools of all replicas |
@@ -23,9 +23,9 @@ use serde_json::{Value as Json, json};
 use super::super::wire::{limited, plain};
 use super::super::{Boxed, Client, Refusal};
 use super::lines::{Answer, Done, Lines, Output, Status};
-use super::{Answers, Options, Reads, bearable, client_address};
+use super::{Answers, Reads, bearable, client_address};
 
-pub(super) struct HotstuffClient {
+pub(super) struct ReplicaClient {
     home: Lines,
     /// The other replicas, from the one after the home on, with a connection once there is one.
     others: Vec<(SocketAddr, Option<Lines>)>,
@@ -36,22 +36,23 @@ pub(super) struct HotstuffClient {
     said: Testimony,
 }
 
-impl HotstuffClient {
+impl ReplicaClient {
     /// Connects to the home. Nothing is sent yet.
     pub(super) async fn open(
-        options: &Options,
+        reads: Reads,
+        answers: Answers,
         node: &Node,
         topology: &Topology,
-    ) -> Result<HotstuffClient, Cause> {
+    ) -> Result<ReplicaClient, Cause> {
         let nodes = &topology.nodes;
         let me = nodes.iter().position(|other| other.name == node.name).unwrap_or(0);
         let after = nodes.iter().skip(me + 1).chain(nodes.iter().take(me));
-        Ok(HotstuffClient {
+        Ok(ReplicaClient {
             home: Lines::open(client_address(node)).await?,
             others: after.map(|node| (client_address(node), None)).collect(),
             agreeing: bearable(nodes.len()) + 1,
-            reads: options.reads,
-            answers: options.answers,
+            reads,
+            answers,
             said: Testimony::default(),
         })
     }
@@ -188,7 +189,7 @@ impl HotstuffClient {
     }
 }
 
-impl Client for HotstuffClient {
+impl Client for ReplicaClient {
     fn invoke<'a>(&'a mut self, call: &'a Call) -> Boxed<'a, Result<Reply, Refusal>> {
         Box::pin(async move {
             self.said = Testimony::default();

@@ -10,8 +10,10 @@ const MOST_A_SECOND: u32 = 20;
 
 /// The figures and the log of a replica.
 pub struct Journal {
-    /// The view that it is in.
+    /// The view that it is in. The same everywhere, and never lower than before.
     pub view: AtomicU64,
+    /// Views that it entered.
+    entered: AtomicU64,
     /// Views that ended without progress.
     pub timeouts: AtomicU64,
     /// Blocks committed.
@@ -29,6 +31,7 @@ impl Default for Journal {
     fn default() -> Journal {
         Journal {
             view: AtomicU64::new(0),
+            entered: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
             blocks: AtomicU64::new(0),
             transactions: AtomicU64::new(0),
@@ -49,6 +52,12 @@ impl Journal {
             now.subsec_millis(),
             self.view.load(Relaxed)
         );
+    }
+
+    /// The replica enters a view.
+    pub fn enter(&self, view: u64) {
+        self.view.store(view, Relaxed);
+        self.entered.fetch_add(1, Relaxed);
     }
 
     /// Something was refused.
@@ -82,7 +91,7 @@ impl Journal {
     /// Prints the figures of every second that has any, for ever.
     pub fn tell_figures(&self) {
         let figures = || {
-            [&self.view, &self.blocks, &self.transactions, &self.timeouts, &self.rejected]
+            [&self.entered, &self.blocks, &self.transactions, &self.timeouts, &self.rejected]
                 .map(|figure| figure.load(Relaxed))
         };
         let mut before = figures();

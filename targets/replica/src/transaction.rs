@@ -8,16 +8,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use hotstuff_rs::types::crypto_primitives::{
-    Signature, Signer, SigningKey, Verifier, VerifyingKey,
-};
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 /// The longest key, value or element, in bytes.
 pub const MOST_BYTES: usize = 4096;
 
 /// What is signed begins with this, so that it can be mistaken for nothing else.
-const DOMAIN: &[u8] = b"hotstuff-node transaction 1\n";
+const DOMAIN: &[u8] = b"replica transaction 1\n";
 
 /// What a client wants done, or wants to know, in the order that consensus finds.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -59,7 +57,10 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Is everything short enough? The error says what is not.
+    /// Is everything short enough?
+    ///
+    /// # Errors
+    /// What is not.
     pub fn check(&self) -> Result<(), String> {
         let (key, others): (&str, [Option<&str>; 2]) = match self {
             Operation::Write { key, value } => (key, [Some(value), None]),
@@ -129,7 +130,10 @@ impl Transaction {
         Transaction { id, operation, signature }
     }
 
-    /// Is it what its origin signed, and short enough? The error says why not.
+    /// Is it what its origin signed, and short enough?
+    ///
+    /// # Errors
+    /// Why not.
     pub fn verify(&self, replicas: &[VerifyingKey]) -> Result<(), String> {
         let Some(origin) = replicas.get(usize::from(self.id.origin)) else {
             return Err(format!("transaction {}: no such replica", self.id));

@@ -37,6 +37,11 @@ impl Pool {
         self.inner().queue.len()
     }
 
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Takes in a transaction that is not there yet. Whoever calls has verified it. Answers whether
     /// there was room.
     pub fn insert(&self, transaction: Transaction) -> bool {

@@ -4,13 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use hotstuff_rs::types::crypto_primitives::{SigningKey, VerifyingKey};
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-/// The file.
+/// The file. `P` is what one protocol wants to know besides.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Config {
+pub struct Config<P> {
     /// Its own place in `replicas`.
     pub me: usize,
     /// All replicas, in the same order everywhere.
@@ -19,19 +20,12 @@ pub struct Config {
     pub secret: PathBuf,
     /// The file of its store.
     pub store: PathBuf,
-    /// After how many views all replicas meet in one.
-    pub epoch: u32,
-    /// How long a view may last. hotstuff_rs 0.4.0 counts whole seconds only
-    /// (`pacemaker/implementation.rs`, `as_secs`), and a fraction is lost.
-    pub view_seconds: u64,
-    /// How long a block is looked at before it is voted for, in milliseconds.
-    pub pace_ms: u64,
     /// How long a leader with nothing to propose waits, in milliseconds.
     pub idle_ms: u64,
-    /// Is every batch on the disk before it counts?
+    /// Is every record on the disk before it counts?
     pub sync: bool,
-    /// Is the block sync of hotstuff_rs mended (see `store`)?
-    pub mend_block_sync: bool,
+    /// What this protocol wants to know besides.
+    pub protocol: P,
 }
 
 /// One replica.
@@ -48,9 +42,9 @@ pub struct Replica {
 
 /// A file that makes sense, with its keys.
 #[derive(Clone)]
-pub struct Resolved {
+pub struct Resolved<P> {
     /// The file.
-    pub config: Config,
+    pub config: Config<P>,
     /// The secret key.
     pub secret: SigningKey,
     /// The public keys, in the order of the replicas.
@@ -61,13 +55,13 @@ pub struct Resolved {
 ///
 /// # Errors
 /// A file cannot be read, or says what cannot be.
-pub fn load(path: &Path) -> io::Result<Resolved> {
-    let config: Config = serde_json::from_slice(&std::fs::read(path)?)?;
+pub fn load<P: DeserializeOwned>(path: &Path) -> io::Result<Resolved<P>> {
+    let config: Config<P> = serde_json::from_slice(&std::fs::read(path)?)?;
     let secret = std::fs::read_to_string(&config.secret)?;
     resolve(config, secret.trim()).map_err(io::Error::other)
 }
 
-fn resolve(config: Config, secret: &str) -> Result<Resolved, String> {
+fn resolve<P>(config: Config<P>, secret: &str) -> Result<Resolved<P>, String> {
     let secret = SigningKey::from_bytes(&unhex(secret).ok_or("the secret is no 32 bytes in hex")?);
     let mut keys = Vec::new();
     for replica in &config.replicas {
@@ -81,8 +75,8 @@ fn resolve(config: Config, secret: &str) -> Result<Resolved, String> {
     if keys.get(config.me) != Some(&secret.verifying_key()) {
         return Err(format!("the secret is not that of replica {}", config.me));
     }
-    if keys.len() > usize::from(u16::MAX) || config.epoch == 0 || config.view_seconds == 0 {
-        return Err("epoch and view-seconds are at least 1, and replicas at most 65535".into());
+    if keys.len() > usize::from(u16::MAX) {
+        return Err("there are more than 65535 replicas".into());
     }
     Ok(Resolved { config, secret, keys })
 }
@@ -98,20 +92,12 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// The order in which the replicas lead, by their places in the configuration: hotstuff_rs gives
-/// view v to the (v mod n)th of the keys in ascending order, if all have the same power.
-pub fn leaders(keys: &[VerifyingKey]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by_key(|at| keys[*at].to_bytes());
-    order
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 mod tests {
     use super::*;
 
-    fn config(me: usize) -> Config {
+    fn config(me: usize) -> Config<()> {
         let replica = |seed: u8| {
             let key = SigningKey::from_bytes(&[seed; 32]).verifying_key().to_bytes();
             let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -119,8 +105,7 @@ mod tests {
         };
         let json = serde_json::json!({
             "me": me, "replicas": [replica(1), replica(2)], "secret": "s", "store": "d",
-            "epoch": 8, "view-seconds": 1, "pace-ms": 5, "idle-ms": 100, "sync": true,
-            "mend-block-sync": true,
+            "idle-ms": 100, "sync": true, "protocol": null,
         });
         serde_json::from_value(json).unwrap()
     }
@@ -135,15 +120,5 @@ mod tests {
         let mut doubled = config(0);
         doubled.replicas[1] = doubled.replicas[0].clone();
         assert!(resolve(doubled, &"01".repeat(32)).is_err());
-    }
-
-    #[test]
-    fn leaders_take_turns_in_the_order_of_their_keys() {
-        let keys: Vec<_> =
-            (1..=7).map(|seed| SigningKey::from_bytes(&[seed; 32]).verifying_key()).collect();
-        let order = leaders(&keys);
-        let mut sorted = keys.clone();
-        sorted.sort_by_key(VerifyingKey::to_bytes);
-        assert!(order.iter().zip(&sorted).all(|(at, key)| keys[*at] == *key));
     }
 }

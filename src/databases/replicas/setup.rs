@@ -9,28 +9,27 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::super::{Plan, Upload};
-use super::{CLIENT_PORT, Hotstuff, PEER_PORT};
+use super::{CLIENT_PORT, Common, PEER_PORT, Replicas, Server, millis};
 
-/// The program's name, below the directory of the run.
-pub(super) const NAME: &str = "hotstuff-node";
-/// Where `make hotstuff` leaves it, below the root of the repository.
-const BUILT: &str = "targets/hotstuff/target/x86_64-unknown-linux-gnu/release/hotstuff-node";
+/// Where `make` leaves the servers, below the root of the repository.
+const BUILT: &str = "target/x86_64-unknown-linux-gnu/release";
 
-/// The program on this machine: `$PERJURY_HOTSTUFF`, else beside this program, else where it is
-/// built.
-pub fn program() -> PathBuf {
-    if let Some(named) = std::env::var_os("PERJURY_HOTSTUFF") {
+/// The program of a server on this machine: what its variable names, else beside this program, else
+/// where it is built.
+pub fn program(server: &Server) -> PathBuf {
+    if let Some(named) = std::env::var_os(server.variable) {
         return named.into();
     }
-    let beside = std::env::current_exe().ok().map(|path| path.with_file_name(NAME));
-    beside
-        .filter(|path| path.is_file())
-        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(BUILT))
+    let beside = std::env::current_exe().ok().map(|path| path.with_file_name(server.program));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        root.join("targets").join(server.name).join(BUILT).join(server.program)
+    })
 }
 
 /// The key pair of the replica at a place. Ed25519 makes it of 32 bytes (RFC 8032, 5.1.5).
 fn keys(seed: &str, at: usize) -> (String, String) {
-    let secret = Sha256::digest(format!("perjury hotstuff key 1\n{at}\n{seed}"));
+    let secret = Sha256::digest(format!("perjury replica key 1\n{at}\n{seed}"));
     let secret: [u8; 32] = secret.into();
     let pair = KeyPair::from_seed(Seed::new(secret));
     (hex(&secret), hex(pair.pk.as_ref()))
@@ -40,8 +39,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub(super) fn plan(database: &Hotstuff, node: &Node, topology: &Topology, dir: &str) -> Plan {
-    let options = &database.options;
+pub(super) fn plan(database: &Replicas, node: &Node, topology: &Topology, dir: &str) -> Plan {
+    let (server, options): (&Server, &Common) = (database.server, &database.common);
     let me = topology.nodes.iter().position(|other| other.name == node.name).unwrap_or(0);
     let path = |name: &str| format!("{dir}/{name}");
     let replicas: Vec<_> = topology
@@ -63,13 +62,11 @@ pub(super) fn plan(database: &Hotstuff, node: &Node, topology: &Topology, dir: &
         "replicas": replicas,
         "secret": path("secret.key"),
         "store": path("store.log"),
-        "epoch": options.epoch,
-        "view-seconds": options.view_seconds,
-        "pace-ms": millis(options.pace),
         "idle-ms": millis(options.idle),
         "sync": options.sync,
-        "mend-block-sync": options.mend_block_sync,
+        "protocol": database.protocol,
     });
+    let config_name = format!("{}.json", server.name);
     let (secret, _) = keys(&options.key_seed, me);
     let file = |name: &str, text: String, mode| Write {
         path: path(name),
@@ -87,29 +84,25 @@ pub(super) fn plan(database: &Hotstuff, node: &Node, topology: &Topology, dir: &
         }],
         uploads: vec![Upload {
             from: database.program.clone(),
-            to: path(NAME),
+            to: path(server.program),
             mode: 0o755,
-            mend: "run `make hotstuff`".into(),
+            mend: format!("run `make {}`", server.name),
         }],
         files: vec![
-            file("hotstuff.json", config.to_string(), 0o644),
+            file(&config_name, config.to_string(), 0o644),
             file("secret.key", secret, 0o600),
         ],
         services: vec![Service {
-            name: "hotstuff".into(),
-            argv: vec![path(NAME), path("hotstuff.json")],
+            name: server.name.into(),
+            argv: vec![path(server.program), path(&config_name)],
             env: Default::default(),
             cwd: Some(dir.to_owned()),
-            log: path("hotstuff.log"),
+            log: path(&format!("{}.log", server.name)),
             user: None,
             limits: Limits::default(),
         }],
         ..Plan::default()
     }
-}
-
-fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -34,16 +34,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use hotstuff_rs::block_tree::accessors::public::{BlockTreeCamera, BlockTreeSnapshot};
-use hotstuff_rs::block_tree::pluggables::KVGet;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Resolved, leaders};
+use crate::config::Resolved;
 use crate::journal::Journal;
 use crate::machine::{count_key, element_key, outcome_key, register_key, total_key};
 use crate::network::Links;
 use crate::pool::Pool;
-use crate::store::Store;
 use crate::transaction::{Id, Operation, Outcome, Output, Transaction, decode};
 
 /// How long a client waits for its transaction.
@@ -74,14 +71,23 @@ enum Question {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
-    Done { id: String, at: u64, height: u64, output: Shown },
+    Done {
+        id: String,
+        at: u64,
+        height: u64,
+        output: Shown,
+    },
     Committed {
         height: Option<u64>,
         transactions: u64,
         value: Option<String>,
         version: Option<u64>,
     },
-    CommittedElements { height: Option<u64>, transactions: u64, elements: Vec<String> },
+    CommittedElements {
+        height: Option<u64>,
+        transactions: u64,
+        elements: Vec<String>,
+    },
     Status(Status),
     Refused(String),
     Undecided(String),
@@ -112,10 +118,31 @@ struct Status {
     healthy: bool,
 }
 
+/// What a replica has committed, and who leads: what a server owes the desk.
+pub trait Committed: Send + Sync + 'static {
+    /// All of it at one moment.
+    type State<'a>: State;
+
+    /// What is committed now.
+    fn state(&self) -> Self::State<'_>;
+
+    /// The place of the replica that leads a view.
+    fn leader(&self, view: u64) -> usize;
+}
+
+/// What was committed up to one height.
+pub trait State {
+    /// That height, if anything was committed.
+    fn height(&self) -> Option<u64>;
+
+    /// What the machine holds at a key of `machine`.
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
+}
+
 /// What is behind the port for clients.
-pub struct Desk {
+pub struct Desk<P, C> {
     /// The replica.
-    pub own: Resolved,
+    pub own: Resolved<P>,
     /// Drawn at its start.
     pub boot: u64,
     /// Its transactions so far.
@@ -125,7 +152,7 @@ pub struct Desk {
     /// The way to the others.
     pub links: Links,
     /// What is committed.
-    pub camera: BlockTreeCamera<Store>,
+    pub committed: C,
     /// Where views are known.
     pub journal: Arc<Journal>,
 }
@@ -134,11 +161,14 @@ pub struct Desk {
 ///
 /// # Errors
 /// The port cannot be used.
-pub fn serve(desk: Desk) -> io::Result<()> {
+pub fn serve<P, C>(desk: Desk<P, C>) -> io::Result<()>
+where
+    P: Send + Sync + 'static,
+    C: Committed,
+{
     let address = desk.own.config.replicas[desk.own.config.me].clients;
     let listener = TcpListener::bind(address)?;
     desk.journal.say(&format!("replica {} serves clients on {address}", desk.own.config.me));
-    // One camera for all: it reads the one store.
     let desk = Arc::new(desk);
     for stream in listener.incoming() {
         let desk = Arc::clone(&desk);
@@ -150,7 +180,7 @@ pub fn serve(desk: Desk) -> io::Result<()> {
     Ok(())
 }
 
-impl Desk {
+impl<P, C: Committed> Desk<P, C> {
     fn converse(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut writing = stream.try_clone()?;
@@ -215,19 +245,19 @@ impl Desk {
                 Err(why) => Answer::Refused(why),
             },
             Question::Committed { key } => {
-                let state = self.camera.snapshot();
-                let held = state.committed_app_state(&register_key(&key));
+                let state = self.committed.state();
+                let held = state.get(&register_key(&key));
                 let held: Option<(String, u64)> = held.and_then(|bytes| decode(&bytes));
                 let (value, version) = held.unzip();
                 let transactions = number(&state, &total_key());
-                Answer::Committed { height: height(&state), transactions, value, version }
+                Answer::Committed { height: state.height(), transactions, value, version }
             }
             Question::CommittedElements { key } => {
-                let state = self.camera.snapshot();
+                let state = self.committed.state();
                 let count = number(&state, &count_key(&key));
                 let elements = elements(&state, &key, count);
                 let transactions = number(&state, &total_key());
-                Answer::CommittedElements { height: height(&state), transactions, elements }
+                Answer::CommittedElements { height: state.height(), transactions, elements }
             }
             Question::Status => Answer::Status(self.status()),
         }
@@ -235,8 +265,8 @@ impl Desk {
 
     /// What came of a transaction, if it is committed here.
     fn outcome(&self, id: Id) -> Option<Answer> {
-        let state = self.camera.snapshot();
-        let found: Outcome = decode(&state.committed_app_state(&outcome_key(id))?)?;
+        let state = self.committed.state();
+        let found: Outcome = decode(&state.get(&outcome_key(id))?)?;
         let output = match found.output {
             Output::Done => Shown::Done,
             Output::Value(value, version) => Shown::Register { value, version },
@@ -247,16 +277,14 @@ impl Desk {
     }
 
     fn status(&self) -> Status {
-        let state = self.camera.snapshot();
-        let height = height(&state);
+        let state = self.committed.state();
+        let height = state.height();
         let view = self.journal.view.load(Relaxed);
-        let order = leaders(&self.own.keys);
-        let turn = usize::try_from(view).unwrap_or_default() % order.len();
         Status {
             replica: self.own.config.me,
-            replicas: order.len(),
+            replicas: self.own.keys.len(),
             view,
-            leader: order[turn],
+            leader: self.committed.leader(view),
             height,
             transactions: number(&state, &total_key()),
             healthy: height.is_some() && self.journal.since_commit() < STALLED,
@@ -264,16 +292,11 @@ impl Desk {
     }
 }
 
-fn height<S: KVGet>(state: &BlockTreeSnapshot<S>) -> Option<u64> {
-    let block = state.highest_committed_block().ok()??;
-    Some(state.block_height(&block).ok()??.int())
+fn number(state: &impl State, key: &[u8]) -> u64 {
+    state.get(key).and_then(|bytes| decode(&bytes)).unwrap_or(0)
 }
 
-fn number<S: KVGet>(state: &BlockTreeSnapshot<S>, key: &[u8]) -> u64 {
-    state.committed_app_state(key).and_then(|bytes| decode(&bytes)).unwrap_or(0)
-}
-
-fn elements<S: KVGet>(state: &BlockTreeSnapshot<S>, key: &str, count: u64) -> Vec<String> {
-    let element = |at| state.committed_app_state(&element_key(key, at)).and_then(|e| decode(&e));
+fn elements(state: &impl State, key: &str, count: u64) -> Vec<String> {
+    let element = |at| state.get(&element_key(key, at)).and_then(|e| decode(&e));
     (0..count).filter_map(element).collect()
 }
