@@ -3,10 +3,10 @@
 
 use std::io::{BufRead, BufReader};
 
-use perjury_checkers::{Claimed, Truth, account, charged};
+use perjury_checkers::{Claimed, Truth, account, charged, of_own_copies};
 use perjury_history::{
-    Accounting, CorruptionMade, Fate, Finding, History, LieFate, LieTold, Nanos, NodeName, Notice,
-    NoticedBy,
+    Accounting, CorruptionMade, Fate, Finding, History, LieFate, LieTold, Nanos, Node, NodeName,
+    Notice, NoticedBy,
 };
 
 use crate::config::RunSpec;
@@ -39,7 +39,7 @@ impl Ledgers {
     pub(super) fn beyond(&self, claims: &Claims, history: &History) -> Option<String> {
         let charged = charged(history, self.truth());
         let names = charged.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ");
-        let nodes = history.header.as_ref().map_or(0, |header| header.nodes.nodes.len());
+        let nodes = nodes(history).len();
         let bound = claims.byzantine.most(nodes);
         let count = charged.len();
         (count > bound).then(|| {
@@ -50,9 +50,24 @@ impl Ledgers {
         })
     }
 
-    /// Why the promise says nothing of the lies, if some were told to a node in its clients' names.
-    pub(super) fn uncovered(&self, claims: &Claims, history: &History) -> Option<String> {
-        let nodes = history.header.as_ref().map_or(&[][..], |header| &header.nodes.nodes);
+    /// Why the promise says nothing of what was found: some lies were told to a node in its
+    /// clients' names, or nothing was false but what faulty nodes say alone.
+    pub(super) fn uncovered(
+        &self,
+        claims: &Claims,
+        history: &History,
+        findings: &[Finding],
+    ) -> Option<String> {
+        let nodes = nodes(history);
+        let withstood = claims.byzantine.most(nodes.len());
+        let charged = charged(history, self.truth());
+        if (1..=withstood).contains(&charged.len()) && of_own_copies(history, findings, &charged) {
+            let names = charged.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ");
+            return Some(format!(
+                "nothing is false but the own copy of {names}: the promise is about what more \
+                 than {withstood} of the nodes say"
+            ));
+        }
         let is_node = |address| nodes.iter().any(|node| node.address == address);
         let to_node = |lie: &LieTold| lie.request && !lie.outgoing && !is_node(lie.dialler.ip());
         claims.requests.clone().filter(|_| self.lies.iter().any(to_node))
@@ -69,17 +84,21 @@ impl Ledgers {
     ) -> Option<Accounting> {
         let signs = spec.map(|spec| spec.database.build().signs()).unwrap_or_default();
         let words: Vec<&str> = signs.iter().map(|sign| sign.part).collect();
-        let nodes = history.header.as_ref().map_or(0, |header| header.nodes.nodes.len());
+        let nodes = nodes(history).len();
         let claimed = Claimed {
             bound: claims.map_or(0, |claims| claims.byzantine.most(nodes)),
             exempt: claims.is_some_and(|claims| {
-                claims.exempt.is_some() || self.uncovered(claims, history).is_some()
+                claims.exempt.is_some() || self.uncovered(claims, history, findings).is_some()
             }),
             signs: &words,
             logged: logged(folder, signs),
         };
         account(history, findings, self.truth(), &claimed)
     }
+}
+
+fn nodes(history: &History) -> &[Node] {
+    history.header.as_ref().map_or(&[], |header| &header.nodes.nodes)
 }
 
 /// The lines of the collected logs with a sign in them.

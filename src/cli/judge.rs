@@ -74,7 +74,7 @@ pub fn judge_alone(
     let ledgers = Ledgers::read(folder)?;
     let claims = environment.as_ref().map(|environment| &environment.claims);
     let accounting = ledgers.account(folder, &history, &findings, spec.as_ref(), claims);
-    let outside = claims.and_then(|claims| outside(claims, &history, &ledgers));
+    let outside = claims.and_then(|claims| outside(claims, &history, &ledgers, &findings));
     let mut judgement = judgement(findings, outside, environment.as_ref(), spec.as_ref());
     judgement.accounting = accounting;
     if judgement.compromised.is_some() && failed_before_its_load(&history) {
@@ -139,9 +139,14 @@ fn subject(spec: Option<&RunSpec>) -> String {
 }
 
 /// Why an anomaly is outside the claim, if it is.
-fn outside(claims: &Claims, history: &History, ledgers: &Ledgers) -> Option<String> {
+fn outside(
+    claims: &Claims,
+    history: &History,
+    ledgers: &Ledgers,
+    findings: &[Finding],
+) -> Option<String> {
     let beyond = ledgers.beyond(claims, history);
-    let uncovered = ledgers.uncovered(claims, history);
+    let uncovered = ledgers.uncovered(claims, history, findings);
     let reasons = beyond.into_iter().chain(uncovered).chain(claims.exempt.clone());
     let reasons: Vec<String> = reasons.collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))

@@ -31,7 +31,7 @@ mod set_order;
 mod translate;
 mod wording;
 
-pub use byzantine::{Claimed, Truth, account, charged, liars};
+pub use byzantine::{Claimed, Truth, account, charged, liars, of_own_copies};
 pub use certificate::{Certificate, CertificateError, Order, Refusal, verify};
 pub use coverage::Expected;
 pub use model::ModelName;

@@ -1,7 +1,8 @@
 //! One run of a scorecard: what f nodes did, and which properties that broke.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use perjury_checkers::of_own_copies;
 use perjury_history::{
     Accounting, AnomalyKind, Event, Fate, History, Judgement, Nanos, NodeName, Operation, Outcome,
     Phase, Verdict, pair,
@@ -112,7 +113,7 @@ pub(super) struct Cell {
     pub(super) not_tested: Option<String>,
     /// What was broken, and by how many of the anomalies that are listed.
     pub(super) broken: BTreeMap<Property, u64>,
-    /// Calls while the fault was on, and how many of them were answered.
+    /// Calls of clients of other nodes while the fault was on, and how many of them were answered.
     pub(super) asked: u64,
     pub(super) answered: u64,
     /// What speaks for all lies.
@@ -131,16 +132,20 @@ pub(super) struct Cell {
 
 impl Cell {
     pub(super) fn new(name: Name, run: String, judgement: &Judgement, history: &History) -> Cell {
+        let none = Accounting::default();
+        let accounting = judgement.accounting.as_ref().unwrap_or(&none);
+        let charged: BTreeSet<NodeName> = accounting.charged.iter().cloned().collect();
+        let withstood = (1..=accounting.claimed).contains(&charged.len());
         let mut broken: BTreeMap<Property, u64> = BTreeMap::new();
-        for anomaly in judgement.findings.iter().flat_map(|finding| &finding.anomalies) {
-            *broken.entry(Property::of(anomaly.kind)).or_default() += 1;
+        if !(withstood && of_own_copies(history, &judgement.findings, &charged)) {
+            for anomaly in judgement.findings.iter().flat_map(|finding| &finding.anomalies) {
+                *broken.entry(Property::of(anomaly.kind)).or_default() += 1;
+            }
         }
         let (asked, answered) = under_fault(history);
         if asked > 0 && (answered as f64) < LIVE * asked as f64 {
             broken.insert(Property::Liveness, asked - answered);
         }
-        let none = Accounting::default();
-        let accounting = judgement.accounting.as_ref().unwrap_or(&none);
         let lies = &accounting.lies;
         let untold = accounting.untold.iter().map(|untold| untold.reason.clone()).next();
         let since = |time: Option<Nanos>| Some(time?.saturating_sub(accounting.first_told?));
@@ -189,7 +194,8 @@ fn skipped(history: &History) -> Option<String> {
 }
 
 /// The calls of the load while a fault was on, or of the whole load without one, and how many of
-/// them were answered.
+/// them were answered. Nobody promises that a faulty node answers: its own clients are left out,
+/// unless there are no others.
 fn under_fault(history: &History) -> (u64, u64) {
     let time = |wanted: &dyn Fn(&Event) -> bool| {
         let entry = history.entries.iter().find(|entry| wanted(&entry.event));
@@ -199,8 +205,16 @@ fn under_fault(history: &History) -> (u64, u64) {
     let heal = time(&|event| matches!(event, Event::Phase(Phase::Heal)));
     let until = heal.unwrap_or(Nanos::MAX);
     let operations = pair(&history.entries).unwrap_or_default();
+    let faults = history.entries.iter().filter_map(|entry| match &entry.event {
+        Event::Inject { fault, .. } => Some(fault.nodes()),
+        _ => None,
+    });
+    let faulty: BTreeSet<NodeName> = faults.flatten().collect();
     let during = |one: &&Operation| one.start >= from && one.start <= until;
-    let answered = |one: &&Operation| matches!(one.outcome(), Some(Outcome::Ok(_)));
-    let asked: Vec<&Operation> = operations.iter().filter(during).collect();
-    (asked.len() as u64, asked.iter().copied().filter(answered).count() as u64)
+    let answered = |one: &&&Operation| matches!(one.outcome(), Some(Outcome::Ok(_)));
+    let all: Vec<&Operation> = operations.iter().filter(during).collect();
+    let (of_faulty, of_others): (Vec<&Operation>, Vec<&Operation>) =
+        all.into_iter().partition(|one| faulty.contains(&one.node));
+    let asked = if of_others.is_empty() { of_faulty } else { of_others };
+    (asked.len() as u64, asked.iter().filter(answered).count() as u64)
 }

@@ -37,9 +37,10 @@ const LEGEND: &str = "\
 A number is the smallest number of faulty nodes with which a run broke the property; `> f` says that
 no run with up to f of them did, of the runs below, and nothing more; `unknown` that too little was
 answered to say so; `not tested` that no lie was told. *Liveness* is broken where less than half of
-the calls were answered while the fault was on. *Claimed* is how many such nodes the database says
-to withstand, *theory* what any protocol of n nodes can: crashes ⌊(n−1)/2⌋, liars ⌊(n−1)/3⌋. The
-anomalies behind the columns: docs/byzantine-anomalies.md.";
+the calls that clients of other nodes made while the fault was on were answered. *Claimed* is how
+many such nodes the database says to withstand, *theory* what any protocol of n nodes can: crashes
+⌊(n−1)/2⌋, liars ⌊(n−1)/3⌋; where liars are withstood, what one of them says of its own copy
+breaks nothing. The anomalies behind the columns: docs/byzantine-anomalies.md.";
 
 const TIMES: &str = "\
 Times count from the first lie: given to a client, noticed by the database in an answer, proved by
@@ -106,7 +107,7 @@ fn inside(card: &Card) -> String {
         text += "Nothing was broken inside the claim.\n";
     }
     if let Some(why) = &card.requests {
-        text += &format!("Of *alter* the claim says nothing: {why}.\n");
+        text += &format!("\nOf *alter* the claim says nothing: {why}.\n");
     }
     text
 }

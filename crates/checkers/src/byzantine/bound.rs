@@ -8,9 +8,12 @@
 //!
 //! Source: Castro and Liskov, "Practical Byzantine fault tolerance" (OSDI 1999), for the bound.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use perjury_history::{Event, Fault, FaultId, History, Injection, LieTold, NodeName};
+use perjury_history::{
+    Accusation, Anomaly, AnomalyKind, Confidence, Event, Fault, FaultId, Finding, History, Index,
+    Injection, LieTold, NodeName, Operation, Outcome, Verdict, pair,
+};
 
 use super::cover::{Link, cover};
 use super::fate::Truth;
@@ -51,6 +54,40 @@ pub fn liars(history: &History) -> BTreeSet<NodeName> {
     effective(history).into_iter().flat_map(|(_, fault)| fault.nodes()).collect()
 }
 
+/// Is all that was found what charged nodes said of their own copies, or of their own health? A
+/// database that withstands liars promises nothing of what one of them says alone: its clients
+/// believe what more than so many say. False where not all anomalies are listed.
+pub fn of_own_copies(
+    history: &History,
+    findings: &[Finding],
+    charged: &BTreeSet<NodeName>,
+) -> bool {
+    let Ok(operations) = pair(&history.entries) else { return false };
+    let by_call: HashMap<Index, &Operation> =
+        operations.iter().map(|operation| (operation.invoked, operation)).collect();
+    let is_own = |anomaly: &Anomaly| {
+        let blamed = anomaly.accused.iter().filter(|one| one.confidence > Confidence::Unknown);
+        let is_charged = |one: &Accusation| charged.contains(&one.node);
+        if !blamed.clone().all(is_charged) || blamed.clone().next().is_none() {
+            return false;
+        }
+        let cited = anomaly.witnesses.iter().filter_map(|at| by_call.get(at));
+        let answers = cited.filter(|one| {
+            let answered = matches!(one.outcome(), Some(Outcome::Ok(_)));
+            answered && one.call.is_read_only() && charged.contains(one.answerer())
+        });
+        let answers: Vec<_> = answers.collect();
+        let local = answers.iter().all(|one| one.said.as_ref().is_some_and(|said| said.local));
+        local && (!answers.is_empty() || anomaly.kind == AnomalyKind::DishonestHealth)
+    };
+    let mut invalid = findings.iter().filter(|one| one.verdict == Verdict::Invalid).peekable();
+    invalid.peek().is_some()
+        && invalid.all(|finding| {
+            finding.anomaly_count == finding.anomalies.len() as u64
+                && finding.anomalies.iter().all(is_own)
+        })
+}
+
 /// The nodes that are charged with what was told and done: the smallest cover of the links on which
 /// lies were told. A fault without any record of what it did is charged to all its nodes.
 pub fn charged(history: &History, truth: Truth<'_>) -> BTreeSet<NodeName> {
@@ -87,7 +124,7 @@ pub(super) fn rolls_back(fault: &Fault) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use perjury_history::{Aim, Corruption, Entry, Index, Rot};
+    use perjury_history::{Aim, Call, Corruption, Entry, Reply, Rot, Testimony};
 
     use super::*;
 
@@ -132,6 +169,52 @@ mod tests {
             injected(4, Injection::Installed(why())),
         ]);
         assert_eq!(names(&history), ["n1", "n3"]);
+    }
+
+    /// A read that n1 answered, and an anomaly about it.
+    fn found(local: bool, accused: &str) -> (History, Finding) {
+        let call = Call::Read { key: "k".into() };
+        let outcome = Outcome::Ok(Reply::Value("lie".into()));
+        let said = Some(Box::new(Testimony { local, ..Testimony::default() }));
+        let history = history(vec![
+            Event::Invoke { process: 1, node: "n1".into(), call },
+            Event::Complete { process: 1, call: Index(0), outcome, said },
+        ]);
+        let accusation = Accusation { node: accused.into(), confidence: Confidence::Proved };
+        let anomaly = Anomaly {
+            kind: AnomalyKind::FabricatedValue,
+            key: None,
+            witnesses: vec![Index(0)],
+            nodes: vec!["n1".into()],
+            accused: vec![accusation],
+            detail: String::new(),
+        };
+        let finding = Finding {
+            checker: "values".into(),
+            verdict: Verdict::Invalid,
+            summary: String::new(),
+            anomalies: vec![anomaly],
+            anomaly_count: 1,
+            stats: BTreeMap::new(),
+        };
+        (history, finding)
+    }
+
+    #[test]
+    fn what_a_faulty_node_says_of_its_own_copy_is_told_from_what_clients_were_answered() {
+        let charged = BTreeSet::from([NodeName::from("n1")]);
+        let judged = |local, accused| {
+            let (history, finding) = found(local, accused);
+            of_own_copies(&history, &[finding], &charged)
+        };
+        assert!(judged(true, "n1"));
+        assert!(!judged(false, "n1"), "a client asked for the truth");
+        assert!(!judged(true, "n2"), "an honest node's copy is false too");
+        let (history, finding) = found(true, "n1");
+        let more = Finding { anomaly_count: 2, ..finding.clone() };
+        assert!(!of_own_copies(&history, &[more], &charged), "one is not listed");
+        assert!(!of_own_copies(&history, &[], &charged), "nothing was found");
+        assert!(!of_own_copies(&history, &[finding], &BTreeSet::new()), "nobody is charged");
     }
 
     #[test]

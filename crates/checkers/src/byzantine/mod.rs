@@ -42,7 +42,7 @@ mod stated;
 mod values;
 mod versions;
 
-pub use bound::{charged, liars};
+pub use bound::{charged, liars, of_own_copies};
 pub use fate::{Claimed, Truth, account};
 
 use perjury_history::seal::Seals;
