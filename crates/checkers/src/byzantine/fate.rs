@@ -203,16 +203,18 @@ fn forms(text: &str) -> [Value; 2] {
 fn value_lie(lie: &LieTold, after: &str, answers: &Answers) -> One {
     let late = lie.time.saturating_add(lie.within);
     let [text, raw] = forms(after);
+    let before = Value::Text(lie.seal_before.as_deref().unwrap_or_default().into());
     let seen = if answers.is_genuine(&text) {
+        // Whoever asks for that other key is told the truth by it.
+        let is_of_that_key = !answers.are_of_other_keys(&before, &text);
         answers.seen(&text, lie.time, |read| {
-            let by_the_liar = read.answerer() == &lie.node && read.start <= late;
+            let by_the_liar = is_of_that_key && read.answerer() == &lie.node && read.start <= late;
             !answers.belongs(&text, read) || by_the_liar || answers.is_cited(read)
         })
     } else {
         [text, raw].iter().filter_map(|one| answers.seen(one, lie.time, |_| true)).min()
     };
-    let before = lie.seal_before.as_deref().unwrap_or_default();
-    came_to(seen, || answers.is_read_after(&Value::Text(before.into()), lie.time))
+    came_to(seen, || answers.is_read_after(&before, lie.time))
 }
 
 /// A lie that puts no value in another's place.

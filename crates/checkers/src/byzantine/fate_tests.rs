@@ -131,6 +131,22 @@ fn an_older_value_is_a_lie_only_where_the_liar_said_it_while_it_lied() {
 }
 
 #[test]
+fn another_keys_value_is_given_to_who_asked_for_this_one() {
+    let misdirected =
+        || LieTold { within: 2_000_000_000, ..told("misdirect", 4.5, Some(("a", "c")), 9) };
+    let none = Claimed::default();
+    let made = || {
+        let call = Call::Write { key: "other".into(), value: "c".into() };
+        Made::lying().write("a").call(1, "n1", call, Outcome::Ok(Reply::Done))
+    };
+    assert_eq!(fate(made().read("n1", "c"), misdirected(), &none).fate, Fate::Accepted);
+    let call = Call::Read { key: "other".into() };
+    let honest = made().call(2, "n1", call, Outcome::Ok(Reply::Value("c".into())));
+    let masked = fate(honest.read("n1", "a"), misdirected(), &none);
+    assert_eq!((masked.fate, masked.accepted), (Fate::Masked, 0));
+}
+
+#[test]
 fn what_the_database_says_of_damage_is_a_rejection_and_what_comes_before_it_is_none() {
     let claimed = Claimed { signs: &["crc"], ..Claimed::default() };
     let refused = |made: Made| {

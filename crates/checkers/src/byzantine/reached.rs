@@ -99,6 +99,14 @@ impl Answers {
         operation.call.key().is_some_and(|key| keys.is_some_and(|keys| keys.contains(key)))
     }
 
+    /// Were both to be written, and never to the same key?
+    pub(super) fn are_of_other_keys(&self, left: &Value, right: &Value) -> bool {
+        match (self.written.get(left), self.written.get(right)) {
+            (Some(left), Some(right)) => left.is_disjoint(right),
+            _ => false,
+        }
+    }
+
     pub(super) fn is_cited(&self, operation: &Operation) -> bool {
         self.cited.contains(&operation.invoked)
     }
