@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use perjury_history::{
     Accusation, Anomaly, AnomalyKind, Confidence, Event, Fault, FaultId, Finding, History, Index,
-    Injection, LieTold, NodeName, Operation, Outcome, Verdict, pair,
+    Injection, LieTold, NodeName, Operation, Outcome, Verdict, pair, scrubbed,
 };
 
 use super::cover::{Link, cover};
@@ -62,7 +62,10 @@ pub fn of_own_copies(
     findings: &[Finding],
     charged: &BTreeSet<NodeName>,
 ) -> bool {
-    let Ok(operations) = pair(&history.entries) else { return false };
+    let (Ok(load), Ok(scrub)) = (pair(&history.entries), scrubbed(&history.entries)) else {
+        return false;
+    };
+    let operations = [load, scrub].concat();
     let by_call: HashMap<Index, &Operation> =
         operations.iter().map(|operation| (operation.invoked, operation)).collect();
     let is_own = |anomaly: &Anomaly| {
@@ -124,7 +127,7 @@ pub(super) fn rolls_back(fault: &Fault) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use perjury_history::{Aim, Call, Corruption, Entry, Reply, Rot, Testimony};
+    use perjury_history::{Aim, Call, Corruption, Entry, Phase, Reply, Rot, Testimony};
 
     use super::*;
 
@@ -172,19 +175,20 @@ mod tests {
     }
 
     /// A read that n1 answered, and an anomaly about it.
-    fn found(local: bool, accused: &str) -> (History, Finding) {
+    fn found(local: bool, phase: Phase, accused: &str) -> (History, Finding) {
         let call = Call::Read { key: "k".into() };
         let outcome = Outcome::Ok(Reply::Value("lie".into()));
         let said = Some(Box::new(Testimony { local, ..Testimony::default() }));
         let history = history(vec![
+            Event::Phase(phase),
             Event::Invoke { process: 1, node: "n1".into(), call },
-            Event::Complete { process: 1, call: Index(0), outcome, said },
+            Event::Complete { process: 1, call: Index(1), outcome, said },
         ]);
         let accusation = Accusation { node: accused.into(), confidence: Confidence::Proved };
         let anomaly = Anomaly {
             kind: AnomalyKind::FabricatedValue,
             key: None,
-            witnesses: vec![Index(0)],
+            witnesses: vec![Index(1)],
             nodes: vec!["n1".into()],
             accused: vec![accusation],
             detail: String::new(),
@@ -204,13 +208,18 @@ mod tests {
     fn what_a_faulty_node_says_of_its_own_copy_is_told_from_what_clients_were_answered() {
         let charged = BTreeSet::from([NodeName::from("n1")]);
         let judged = |local, accused| {
-            let (history, finding) = found(local, accused);
-            of_own_copies(&history, &[finding], &charged)
+            let of = |phase| {
+                let (history, finding) = found(local, phase, accused);
+                of_own_copies(&history, &[finding], &charged)
+            };
+            let (load, scrub) = (of(Phase::Load), of(Phase::Scrub));
+            assert_eq!(load, scrub);
+            load
         };
         assert!(judged(true, "n1"));
         assert!(!judged(false, "n1"), "a client asked for the truth");
         assert!(!judged(true, "n2"), "an honest node's copy is false too");
-        let (history, finding) = found(true, "n1");
+        let (history, finding) = found(true, Phase::Scrub, "n1");
         let more = Finding { anomaly_count: 2, ..finding.clone() };
         assert!(!of_own_copies(&history, &[more], &charged), "one is not listed");
         assert!(!of_own_copies(&history, &[], &charged), "nothing was found");
