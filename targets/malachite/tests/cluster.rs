@@ -2,180 +2,30 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command};
+#[path = "../../replica/tests/loopback/mod.rs"]
+mod loopback;
+
 use std::time::{Duration, Instant};
 
-use ed25519_dalek::SigningKey;
-use serde_json::{Value as Json, json};
+use loopback::{Cluster, assert_agreement, var, write};
+use serde_json::json;
 
-struct Cluster {
-    net: u8,
-    folder: tempfile::TempDir,
-    replicas: Vec<Option<Child>>,
-}
-
-impl Cluster {
-    fn start(net: u8, count: usize) -> Cluster {
-        let folder = tempfile::tempdir().unwrap();
-        let hex = |bytes: [u8; 32]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-        let secret = |at: usize| SigningKey::from_bytes(&[at as u8 + 1; 32]);
-        let replicas: Vec<Json> = (0..count)
-            .map(|at| {
-                json!({
-                    "key": hex(secret(at).verifying_key().to_bytes()),
-                    "peers": format!("127.98.{net}.{}:7100", at + 1),
-                    "clients": format!("127.98.{net}.{}:7101", at + 1),
-                })
-            })
-            .collect();
-        for at in 0..count {
-            let path = |name: &str| folder.path().join(format!("{name}-{at}"));
-            std::fs::write(path("secret"), hex(secret(at).to_bytes())).unwrap();
-            let config = json!({
-                "me": at, "replicas": replicas, "secret": path("secret"), "store": path("store"),
-                "idle-ms": var("IDLE").unwrap_or(100), "sync": var("SYNC").unwrap_or(0) == 1,
-                "protocol": { "timeout-ms": var("TIMEOUT").unwrap_or(1000) },
-            });
-            std::fs::write(path("config"), config.to_string()).unwrap();
-        }
-        let mut cluster = Cluster {
-            net,
-            folder,
-            replicas: std::iter::repeat_with(|| None).take(count).collect(),
-        };
-        (0..count).for_each(|at| cluster.run(at));
-        let end = Instant::now() + Duration::from_secs(30);
-        while !(0..count).all(|at| cluster.status(at)["healthy"] == true) {
-            assert!(Instant::now() < end, "not healthy: {}", cluster.log(0));
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        cluster
-    }
-
-    fn path(&self, name: &str, at: usize) -> PathBuf {
-        self.folder.path().join(format!("{name}-{at}"))
-    }
-
-    fn run(&mut self, at: usize) {
-        let log = std::fs::File::options().create(true).append(true).open(self.path("log", at));
-        let log = log.unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_malachite-node"))
-            .arg(self.path("config", at))
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn();
-        self.replicas[at] = Some(child.unwrap());
-    }
-
-    fn kill(&mut self, at: usize) {
-        let mut child = self.replicas[at].take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    fn log(&self, at: usize) -> String {
-        let text = std::fs::read_to_string(self.path("log", at)).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
-    }
-
-    /// One question on a connection of its own; null if there is no answer in time.
-    fn ask(&self, at: usize, question: &Json, limit: Duration) -> Json {
-        let Ok(mut stream) = TcpStream::connect(format!("127.98.{}.{}:7101", self.net, at + 1))
-        else {
-            return Json::Null;
-        };
-        stream.set_read_timeout(Some(limit)).unwrap();
-        let mut line = String::new();
-        if stream.write_all(format!("{question}\n").as_bytes()).is_err()
-            || BufReader::new(stream).read_line(&mut line).is_err()
-        {
-            return Json::Null;
-        }
-        serde_json::from_str(&line).unwrap_or_default()
-    }
-
-    fn done(&self, at: usize, question: &Json) -> Json {
-        let answer = self.ask(at, question, Duration::from_secs(20));
-        assert!(answer["done"].is_object(), "{question}: {answer}\n{}", self.log(at));
-        answer["done"].clone()
-    }
-
-    fn status(&self, at: usize) -> Json {
-        self.ask(at, &json!("status"), Duration::from_secs(2))["status"].clone()
-    }
-
-    fn height(&self, at: usize) -> u64 {
-        self.status(at)["height"].as_u64().unwrap()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for child in self.replicas.iter_mut().flatten() {
-            let _ended = child.kill();
-            let _reaped = child.wait();
-        }
-    }
-}
-
-fn var(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-fn write(value: &str) -> Json {
-    json!({ "write": { "key": "k", "value": value } })
+fn start(net: u8, count: usize) -> Cluster {
+    let protocol = json!({ "timeout-ms": var("TIMEOUT").unwrap_or(1000) });
+    let net = format!("127.98.{net}");
+    Cluster::start(env!("CARGO_BIN_EXE_malachite-node"), &net, count, &protocol)
 }
 
 #[test]
 fn four_replicas_agree() {
-    let cluster = Cluster::start(10, 4);
-    let read = json!({ "read": { "key": "k" } });
-    assert_eq!(
-        cluster.done(0, &read)["output"],
-        json!({ "register": { "value": null, "version": null } })
-    );
-    for at in 0..4 {
-        let text = format!("v{at} \"\\\n\u{0}é");
-        let written = cluster.done(at, &write(&text));
-        let seen = cluster.done((at + 1) % 4, &read);
-        assert_eq!(
-            seen["output"],
-            json!({ "register": { "value": text, "version": written["at"] } })
-        );
-        assert!(seen["at"].as_u64() > written["at"].as_u64());
-        // Every replica says the same of it, and holds it.
-        for other in 0..4 {
-            let outcome = json!({ "outcome": { "id": written["id"] } });
-            assert_eq!(cluster.done(other, &outcome), written);
-            let held = json!({ "committed": { "key": "k" } });
-            let held = cluster.ask(other, &held, Duration::from_secs(5));
-            assert_eq!(held["committed"]["value"], json!(text), "replica {other}");
-        }
-    }
-    let cas = |from: Json, to: &str| json!({ "cas": { "key": "c", "from": from, "to": to } });
-    assert_eq!(cluster.done(0, &cas(json!("x"), "y"))["output"], json!({ "swapped": false }));
-    assert_eq!(cluster.done(1, &cas(Json::Null, "y"))["output"], json!({ "swapped": true }));
-    for (at, element) in ["a", "b", "a"].iter().enumerate() {
-        cluster.done(at, &json!({ "add": { "key": "s", "element": element } }));
-    }
-    let all = cluster.done(3, &json!({ "elements": { "key": "s" } }));
-    assert_eq!(all["output"], json!({ "elements": ["a", "b"] }));
-    let long = "x".repeat(4096);
-    cluster.done(2, &write(&long));
-    let refused = cluster.ask(2, &write(&format!("{long}x")), Duration::from_secs(5));
-    assert!(refused["refused"].is_string(), "{refused}");
-    let nonsense = cluster.ask(2, &json!({ "drop": {} }), Duration::from_secs(5));
-    assert!(nonsense["refused"].is_string(), "{nonsense}");
+    let cluster = start(10, 4);
+    assert_agreement(&cluster);
 }
 
 /// A dead proposer costs a timeout in every fourth height, and no more.
 #[test]
 fn four_replicas_less_one_go_on_and_the_one_that_was_away_catches_up() {
-    let mut cluster = Cluster::start(11, 4);
+    let mut cluster = start(11, 4);
     let written = cluster.done(0, &write("before"));
     cluster.kill(3);
     let (begin, height) = (Instant::now(), cluster.height(0));
@@ -209,7 +59,7 @@ fn four_replicas_less_one_go_on_and_the_one_that_was_away_catches_up() {
 
 #[test]
 fn two_dead_of_four_stop_everything_and_all_killed_at_once_forget_nothing() {
-    let mut cluster = Cluster::start(12, 4);
+    let mut cluster = start(12, 4);
     let written = cluster.done(0, &write("before"));
     cluster.kill(2);
     cluster.kill(3);
@@ -218,11 +68,7 @@ fn two_dead_of_four_stop_everything_and_all_killed_at_once_forget_nothing() {
     cluster.kill(0);
     cluster.kill(1);
     (0..4).for_each(|at| cluster.run(at));
-    let end = Instant::now() + Duration::from_secs(30);
-    while !(0..4).all(|at| cluster.status(at)["healthy"] == true) {
-        assert!(Instant::now() < end, "not healthy: {}", cluster.log(0));
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    cluster.wait_until_healthy();
     for at in 0..4 {
         let outcome = json!({ "outcome": { "id": written["id"] } });
         assert_eq!(cluster.done(at, &outcome), written, "replica {at}");
