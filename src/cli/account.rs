@@ -73,7 +73,7 @@ impl Ledgers {
         claims.requests.clone().filter(|_| self.lies.iter().any(to_node))
     }
 
-    /// What became of the lies.
+    /// What became of the lies, beside what is claimed and whether that exempts what was found.
     pub(super) fn account(
         &self,
         folder: &RunFolder,
@@ -81,15 +81,14 @@ impl Ledgers {
         findings: &[Finding],
         spec: Option<&RunSpec>,
         claims: Option<&Claims>,
+        exempt: bool,
     ) -> Option<Accounting> {
         let signs = spec.map(|spec| spec.database.build().signs()).unwrap_or_default();
         let words: Vec<&str> = signs.iter().map(|sign| sign.part).collect();
         let nodes = nodes(history).len();
         let claimed = Claimed {
             bound: claims.map_or(0, |claims| claims.byzantine.most(nodes)),
-            exempt: claims.is_some_and(|claims| {
-                claims.exempt.is_some() || self.uncovered(claims, history, findings).is_some()
-            }),
+            exempt,
             signs: &words,
             logged: logged(folder, signs),
         };

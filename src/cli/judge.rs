@@ -73,8 +73,10 @@ pub fn judge_alone(
     let findings = judge(&history, &options);
     let ledgers = Ledgers::read(folder)?;
     let claims = environment.as_ref().map(|environment| &environment.claims);
-    let accounting = ledgers.account(folder, &history, &findings, spec.as_ref(), claims);
-    let outside = claims.and_then(|claims| outside(claims, &history, &ledgers, &findings));
+    let uncovered = claims.and_then(|claims| ledgers.uncovered(claims, &history, &findings));
+    let exempt = uncovered.is_some() || claims.is_some_and(|claims| claims.exempt.is_some());
+    let accounting = ledgers.account(folder, &history, &findings, spec.as_ref(), claims, exempt);
+    let outside = claims.and_then(|claims| outside(claims, &history, &ledgers, uncovered));
     let mut judgement = judgement(findings, outside, environment.as_ref(), spec.as_ref());
     judgement.accounting = accounting;
     if judgement.compromised.is_some() && failed_before_its_load(&history) {
@@ -138,15 +140,14 @@ fn subject(spec: Option<&RunSpec>) -> String {
     )
 }
 
-/// Why an anomaly is outside the claim, if it is.
+/// Why an anomaly is outside the claim, if it is; `uncovered` is what [`Ledgers::uncovered`] says.
 fn outside(
     claims: &Claims,
     history: &History,
     ledgers: &Ledgers,
-    findings: &[Finding],
+    uncovered: Option<String>,
 ) -> Option<String> {
     let beyond = ledgers.beyond(claims, history);
-    let uncovered = ledgers.uncovered(claims, history, findings);
     let reasons = beyond.into_iter().chain(uncovered).chain(claims.exempt.clone());
     let reasons: Vec<String> = reasons.collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))

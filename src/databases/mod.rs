@@ -169,8 +169,16 @@ pub trait Database: Send + Sync {
     }
 
     /// Is the whole cluster up and able to serve? Asked again until it is; the error says what is
-    /// still missing.
-    fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>>;
+    /// still missing. Unless it says otherwise, it is when every node says that it is healthy.
+    fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
+        Box::pin(async move {
+            for node in &topology.nodes {
+                let Some(asking) = self.probe(node, topology) else { continue };
+                asking.await.map_err(|cause| format!("{}: {cause}", node.name))?;
+            }
+            Ok(())
+        })
+    }
 
     /// Its connections. Without ports it cannot be lied to on the wire.
     fn wires(&self) -> Wires {

@@ -176,16 +176,6 @@ impl Database for Etcd {
         }))
     }
 
-    fn ready<'a>(&'a self, topology: &'a Topology) -> Boxed<'a, Result<(), String>> {
-        Box::pin(async move {
-            for node in &topology.nodes {
-                let Some(asking) = self.probe(node, topology) else { continue };
-                asking.await.map_err(|cause| format!("{}: {cause}", node.name))?;
-            }
-            Ok(())
-        })
-    }
-
     fn signs(&self) -> &'static [Sign] {
         signs::SIGNS
     }

@@ -62,6 +62,11 @@ pub fn of_own_copies(
     findings: &[Finding],
     charged: &BTreeSet<NodeName>,
 ) -> bool {
+    let invalid = || findings.iter().filter(|one| one.verdict == Verdict::Invalid);
+    let is_listed = |one: &Finding| one.anomaly_count == one.anomalies.len() as u64;
+    if invalid().next().is_none() || !invalid().all(is_listed) {
+        return false;
+    }
     let (Ok(load), Ok(scrub)) = (pair(&history.entries), scrubbed(&history.entries)) else {
         return false;
     };
@@ -83,12 +88,7 @@ pub fn of_own_copies(
         let local = answers.iter().all(|one| one.said.as_ref().is_some_and(|said| said.local));
         local && (!answers.is_empty() || anomaly.kind == AnomalyKind::DishonestHealth)
     };
-    let mut invalid = findings.iter().filter(|one| one.verdict == Verdict::Invalid).peekable();
-    invalid.peek().is_some()
-        && invalid.all(|finding| {
-            finding.anomaly_count == finding.anomalies.len() as u64
-                && finding.anomalies.iter().all(is_own)
-        })
+    invalid().flat_map(|finding| &finding.anomalies).all(is_own)
 }
 
 /// The nodes that are charged with what was told and done: the smallest cover of the links on which

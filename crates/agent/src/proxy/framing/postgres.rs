@@ -201,7 +201,8 @@ impl Framing for Postgres {
     }
 
     fn learn(&mut self, request: &Request, reply: &[u8]) {
-        if request.writes && request.alone && has_changed(reply) {
+        // The values of a simple query stand in its text: nobody asks for the same again.
+        if !is_simple(request) && request.writes && request.alone && has_changed(reply) {
             let sql = self.sql(request);
             if self.changes.len() < MOST_STATEMENTS || self.changes.contains_key(&sql) {
                 let change = Change { asked: kinds(&request.bytes), said: reply.to_vec() };
@@ -220,7 +221,11 @@ impl Framing for Postgres {
     }
 
     fn acknowledgement(&self, request: &Request) -> Option<Vec<u8>> {
-        request.alone.then(|| self.made(request).or_else(|| self.remembered(request))).flatten()
+        if !(request.alone && request.writes) {
+            return None;
+        }
+        let sql = self.sql(request);
+        made(request, &sql).or_else(|| self.remembered(request, &sql))
     }
 
     /// "Query canceled": an error that does not end the connection.
@@ -272,43 +277,16 @@ impl Framing for Postgres {
 impl Postgres {
     /// The name of the statement that a request runs; the empty one for a simple query.
     fn statement(&self, request: &Request) -> Option<Vec<u8>> {
-        if kinds(&request.bytes).first() == Some(&b'Q') {
+        if is_simple(request) {
             return Some(Vec::new());
         }
         let bind = messages(&request.bytes).find(|told| told.kind == b'B')?;
         Some(text(text(bind.content).1).0.to_vec())
     }
 
-    /// An acknowledgement that needs no server: of a change that returns nothing.
-    fn made(&self, request: &Request) -> Option<Vec<u8>> {
-        let sql = self.sql(request);
-        let tag: &[u8] = match word(&sql).as_str() {
-            "INSERT" => b"INSERT 0 1\0",
-            "UPDATE" => b"UPDATE 1\0",
-            "DELETE" => b"DELETE 1\0",
-            "MERGE" => b"MERGE 1\0",
-            _ => return None,
-        };
-        let mut reply = Vec::new();
-        for asked in messages(&request.bytes) {
-            reply.extend(match asked.kind {
-                b'Q' | b'E' => message(b'C', tag),
-                b'P' => message(b'1', b""),
-                b'B' => message(b'2', b""),
-                b'C' => message(b'3', b""),
-                b'S' => Vec::new(),
-                // Only the server knows what there is to describe.
-                _ => return None,
-            });
-        }
-        let returns = sql.to_ascii_uppercase().contains("RETURNING");
-        reply.extend(message(b'Z', b"I"));
-        (!returns).then_some(reply)
-    }
-
     /// What the server said of the same statement when it had changed a row: true then.
-    fn remembered(&self, request: &Request) -> Option<Vec<u8>> {
-        let change = self.changes.get(&self.sql(request))?;
+    fn remembered(&self, request: &Request, sql: &str) -> Option<Vec<u8>> {
+        let change = self.changes.get(sql)?;
         (change.asked == kinds(&request.bytes)).then(|| change.said.clone())
     }
 
@@ -322,6 +300,32 @@ impl Postgres {
     }
 }
 
+/// An acknowledgement that needs no server: of a change that returns nothing.
+fn made(request: &Request, sql: &str) -> Option<Vec<u8>> {
+    let tag: &[u8] = match word(sql).as_str() {
+        "INSERT" => b"INSERT 0 1\0",
+        "UPDATE" => b"UPDATE 1\0",
+        "DELETE" => b"DELETE 1\0",
+        "MERGE" => b"MERGE 1\0",
+        _ => return None,
+    };
+    let mut reply = Vec::new();
+    for asked in messages(&request.bytes) {
+        reply.extend(match asked.kind {
+            b'Q' | b'E' => message(b'C', tag),
+            b'P' => message(b'1', b""),
+            b'B' => message(b'2', b""),
+            b'C' => message(b'3', b""),
+            b'S' => Vec::new(),
+            // Only the server knows what there is to describe.
+            _ => return None,
+        });
+    }
+    let returns = sql.to_ascii_uppercase().contains("RETURNING");
+    reply.extend(message(b'Z', b"I"));
+    (!returns).then_some(reply)
+}
+
 /// Does a reply tell of no error, and of a row that does not begin with the text "0"? Statements
 /// that answer with the number of their changes say so of none.
 fn has_changed(reply: &[u8]) -> bool {
@@ -329,6 +333,10 @@ fn has_changed(reply: &[u8]) -> bool {
     let none = |row: &Message<'_>| row.content.get(2..7) == Some(b"\0\0\0\x010");
     let failed = messages(reply).any(|told| told.kind == b'E');
     !failed && reply.len() <= MOST_ANSWER && rows.first().is_some_and(|row| !none(row))
+}
+
+fn is_simple(request: &Request) -> bool {
+    request.bytes.first() == Some(&b'Q')
 }
 
 fn is_stream(query: &[u8]) -> bool {
