@@ -1,4 +1,5 @@
-//! The client of `hotstuff_rs` before replicas that lie, and a real run if the server is built.
+//! The client of the replicated servers before replicas that lie, and a real run of each server
+//! that is built.
 //!
 //! The liars are scripts on loopback addresses. What they are asked is counted: a transaction goes
 //! to one replica, once, and the others are only asked what came of it.
@@ -13,10 +14,13 @@ use std::sync::{Arc, Mutex};
 
 use common::Bench;
 use perjury::databases::hotstuff::Options;
-use perjury::databases::replicas::{Answers, CLIENT_PORT, Reads};
-use perjury::databases::{Client, Database, Refusal};
+use perjury::databases::replicas::{Answers, CLIENT_PORT, Reads, Server, program};
+use perjury::databases::{Client, Database, Refusal, hotstuff, malachite};
 use perjury_history::{Call, Node, Reply, Topology, Value};
 use serde_json::{Value as Json, json};
+
+/// All that this client speaks to.
+const SERVERS: [&Server; 2] = [&hotstuff::SERVER, &malachite::SERVER];
 
 /// What a scripted replica answers; `None`: it says nothing and closes.
 type Script = fn(at: usize, question: &Json) -> Option<Json>;
@@ -191,14 +195,16 @@ async fn a_set_is_read_as_what_was_added_to_it() {
 }
 
 /// Plain processes of this machine, with addresses of the backend: skipped while they are in use.
-fn on_processes(bench: &Bench, server: &str) -> common::Ended {
-    let results = bench.results();
-    let words = "test --cluster processes --database hotstuff --workload register --nemesis none \
-                 --time-limit 5s --seed 5 --json --results";
+fn on_processes(bench: &Bench, server: &Server, program: &str) -> common::Ended {
+    let (results, name) = (bench.results(), server.name);
+    let words = format!(
+        "test --cluster processes --database {name} --workload register --nemesis none \
+         --time-limit 5s --seed 5 --json --results"
+    );
     let mut words: Vec<&str> = words.split_whitespace().collect();
     words.push(results.to_str().unwrap());
     let mut command = bench.command(&words);
-    common::Ended::of(command.env("PERJURY_HOTSTUFF", server).output().unwrap())
+    common::Ended::of(command.env(server.variable, program).output().unwrap())
 }
 
 #[test]
@@ -207,20 +213,26 @@ fn a_server_that_is_not_built_is_named_with_the_way_to_build_it() {
         eprintln!("SKIPPED: the agent is not built; run `make agent`");
         return;
     }
-    let ended = on_processes(&Bench::new(), "/nowhere/hotstuff-node");
-    ended.expect(3, &["/nowhere/hotstuff-node is not there on this machine: run `make hotstuff`"]);
+    for server in SERVERS {
+        let absent = format!("/nowhere/{}", server.program);
+        let ended = on_processes(&Bench::new(), server, &absent);
+        let mend = format!("run `make {}`", server.name);
+        ended.expect(3, &[&format!("{absent} is not there on this machine: {mend}")]);
+    }
 }
 
 #[test]
 fn five_replicas_without_faults_are_linearizable() {
-    let built = "targets/hotstuff/target/x86_64-unknown-linux-gnu/release/hotstuff-node";
-    let built = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(built);
-    if !built.is_file() || perjury::remote::agent_binary().is_err() {
-        eprintln!("SKIPPED: the server or the agent is not built; run `make agent hotstuff`");
-        return;
+    for server in SERVERS {
+        let built = program(server);
+        if !built.is_file() || perjury::remote::agent_binary().is_err() {
+            let name = server.name;
+            eprintln!("SKIPPED: the server or the agent is not built; run `make agent {name}`");
+            continue;
+        }
+        let ended = on_processes(&Bench::new(), server, built.to_str().unwrap());
+        let object = ended.json();
+        assert_eq!(object["judgement"]["verdict"], "valid", "{object}\n{}", ended.stderr);
+        assert_eq!(object["judgement"]["compromised"], Json::Null, "{object}");
     }
-    let ended = on_processes(&Bench::new(), built.to_str().unwrap());
-    let object = ended.json();
-    assert_eq!(object["judgement"]["verdict"], "valid", "{object}\n{}", ended.stderr);
-    assert_eq!(object["judgement"]["compromised"], Json::Null, "{object}");
 }
